@@ -1,0 +1,49 @@
+package crypto
+
+// EncryptionID is an IKEv2 transform of type 1 (IANA "Transform Type 1 -
+// Encryption Algorithm Transform IDs", RFC 7296 section 3.3.2). The same
+// numbers name the encryption of an ESP SA.
+type EncryptionID uint16
+
+// Encryption transforms.
+const (
+	EncrNull     EncryptionID = 11 // RFC 2410
+	EncrAESCBC   EncryptionID = 12 // RFC 3602
+	EncrAESGCM16 EncryptionID = 20 // RFC 4106 (ESP), RFC 5282 (IKE)
+)
+
+// PRFID is a transform of type 2.
+type PRFID uint16
+
+// Pseudorandom functions.
+const PRFHMACSHA256 PRFID = 5 // RFC 4868
+
+// IntegrityID is a transform of type 3.
+type IntegrityID uint16
+
+// Integrity transforms.
+const (
+	IntegrityNone          IntegrityID = 0
+	IntegrityHMACSHA256128 IntegrityID = 12 // RFC 4868
+)
+
+// GroupID is a transform of type 4, a key exchange method.
+type GroupID uint16
+
+// Key exchange groups.
+const (
+	GroupNone     GroupID = 0
+	GroupMODP2048 GroupID = 14 // RFC 3526
+	GroupECP256   GroupID = 19 // RFC 5903
+	GroupX25519   GroupID = 31 // RFC 8031
+)
+
+// Suite is one complete choice of transforms, for an IKE SA or for a child.
+// A child has no PRF; its Group is GroupNone without perfect forward secrecy.
+type Suite struct {
+	Encryption EncryptionID
+	KeyBits    int // 128 or 256 for AES; 0 where the transform has no key length
+	Integrity  IntegrityID
+	PRF        PRFID
+	Group      GroupID
+}

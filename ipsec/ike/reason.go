@@ -1,0 +1,51 @@
+package ike
+
+import "fmt"
+
+// Code says why something failed, in a form that pages and tests can rely on.
+type Code string
+
+// The codes.
+const (
+	NoAnswer          Code = "no_answer"          // no reply to IKE_SA_INIT
+	NoAuthAnswer      Code = "no_auth_answer"     // IKE_SA_INIT was answered, IKE_AUTH was not
+	PeerDead          Code = "peer_dead"          // an established peer stopped answering
+	NoProposal        Code = "no_proposal"        // no common algorithms
+	WrongKey          Code = "wrong_key"          // AUTH does not verify with our shared key
+	RejectedByPeer    Code = "rejected_by_peer"   // the peer sent AUTHENTICATION_FAILED
+	UnknownPeer       Code = "unknown_peer"       // no connection has this identity
+	WrongIdentity     Code = "wrong_identity"     // the peer is not who we expect
+	SelectorsRefused  Code = "selectors_refused"  // TS_UNACCEPTABLE, either side
+	BadMessage        Code = "bad_message"        // malformed or out of order
+	DeletedByPeer     Code = "deleted_by_peer"    // INFORMATIONAL Delete
+	ClosedHere        Code = "closed_here"        // admin, shutdown or a changed configuration
+	Replaced          Code = "replaced"           // a newer IKE SA of the same peer took over
+	ResolveFailed     Code = "resolve_failed"     // the peer's name has no address
+	InternalError     Code = "internal_error"     // the data plane or the random source failed
+	PeerError         Code = "peer_error"         // any other error notify of the peer
+	UnsupportedMethod Code = "unsupported_method" // the peer authenticates in a way we cannot check
+)
+
+// Reason is a failure with the facts a person needs.
+type Reason struct {
+	Code Code
+	// ByPeer says that the other side refused; otherwise we did.
+	ByPeer bool
+	// Sent and Got hold both sides of a mismatch (proposals, identities,
+	// selectors), empty where there is none. Never a secret.
+	Sent, Got []string
+	// Detail is the technical rest ("IKE_AUTH, notify 24").
+	Detail string
+}
+
+// Error makes a Reason usable as an error.
+func (r Reason) Error() string {
+	who := "this side"
+	if r.ByPeer {
+		who = "the peer"
+	}
+	if r.Detail == "" {
+		return fmt.Sprintf("%s (%s)", r.Code, who)
+	}
+	return fmt.Sprintf("%s (%s): %s", r.Code, who, r.Detail)
+}

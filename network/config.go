@@ -1,0 +1,47 @@
+package network
+
+import "net/netip"
+
+// RouteProtocol marks the routes of Gatehouse in the kernel's tables
+// (rtm_protocol), so that a later Apply, also after a crash, knows its own.
+const RouteProtocol = 0x67
+
+// Config is the desired state of links, addresses and routes.
+type Config struct {
+	Links  []Link
+	Routes []Route
+	// Forwarding turns this host into a router for both families.
+	Forwarding bool
+}
+
+// Link is one device that exists already.
+type Link struct {
+	Device string
+	// MTU in bytes; 0 leaves it.
+	MTU       int
+	Addresses []netip.Prefix
+	// WAN says that this device faces the internet: no router advertisement
+	// is accepted and no redirect obeyed on any Link; redirects are not sent
+	// either.
+	WAN bool
+}
+
+// Route is one entry of the main table. Destination 0.0.0.0/0 or ::/0 is the
+// default route.
+type Route struct {
+	Destination netip.Prefix
+	// Via is the next hop; invalid for a route to a device or an unreachable
+	// one.
+	Via netip.Addr
+	// Device is the outgoing device; may be empty when Via is set.
+	Device string
+	// Source is the preferred source address of this host's own packets;
+	// may be invalid.
+	Source netip.Addr
+	// Unreachable makes the kernel refuse the destination instead: the net
+	// below a tunnel route, for the time its device is missing.
+	Unreachable bool
+	// Metric orders routes to the same destination, lower first; 0 means the
+	// kernel's default (0 for IPv4, 1024 for IPv6).
+	Metric int
+}
