@@ -18,26 +18,30 @@ type Gateway interface {
 
 // Status is the state of the gateway at one moment.
 type Status struct {
-	Name    string    // host name
-	Version string    // of the binary
-	Started time.Time // of this process
+	Name    string    `json:"name"`             // host name
+	Version string    `json:"version"`          // of the binary
+	Started time.Time `json:"started,omitzero"` // of this process
 	// Dataplane is "kernel" or "userspace"; DataplaneWhy is the sentence that
 	// says why it was chosen.
-	Dataplane, DataplaneWhy string
-	Revision                int64 // in force; 0 for none
+	Dataplane    string `json:"dataplane"`
+	DataplaneWhy string `json:"dataplane_why"`
+	Revision     int64  `json:"revision"` // in force; 0 for none
 	// Blocked counts packets that the perimeter dropped or rejected since the
 	// rules were loaded.
-	Blocked    uint64
-	Interfaces []Interface
-	Tunnels    []Tunnel
+	Blocked    uint64      `json:"blocked"`
+	Interfaces []Interface `json:"interfaces"`
+	Tunnels    []Tunnel    `json:"tunnels"`
 }
 
 // Interface is one port as the kernel sees it.
 type Interface struct {
-	Name, Device, Zone string
-	Up                 bool
-	Addresses          []string
-	RxBytes, TxBytes   uint64
+	Name      string   `json:"name"`
+	Device    string   `json:"device"`
+	Zone      string   `json:"zone"`
+	Up        bool     `json:"up"`
+	Addresses []string `json:"addresses"`
+	RxBytes   uint64   `json:"rx_bytes"`
+	TxBytes   uint64   `json:"tx_bytes"`
 }
 
 // TunnelState is one word for a tunnel.
@@ -55,31 +59,38 @@ const (
 // Tunnel is the live state of one branch's connection, from the IKE state
 // itself.
 type Tunnel struct {
-	Branch string
-	State  TunnelState
-	Since  time.Time // of State
+	Branch string      `json:"branch"`
+	State  TunnelState `json:"state"`
+	Since  time.Time   `json:"since,omitzero"` // of State
 	// Local and Remote are outer addresses with ports.
-	Local, Remote string
-	NAT           bool
-	RemoteID      string
+	Local    string `json:"local"`
+	Remote   string `json:"remote"`
+	NAT      bool   `json:"nat"`
+	RemoteID string `json:"remote_id"`
 	// IKESuite and ESPSuite are names such as aes256gcm16-x25519.
-	IKESuite, ESPSuite    string
-	SPIIn, SPIOut         string
-	BytesIn, BytesOut     uint64
-	PacketsIn, PktsOut    uint64
-	Rekeys                int
-	LastInbound           time.Time // zero if nothing came yet
-	LocalNets, RemoteNets []string
+	IKESuite    string    `json:"ike_suite"`
+	ESPSuite    string    `json:"esp_suite"`
+	SPIIn       string    `json:"spi_in"`
+	SPIOut      string    `json:"spi_out"`
+	BytesIn     uint64    `json:"bytes_in"`
+	BytesOut    uint64    `json:"bytes_out"`
+	PacketsIn   uint64    `json:"packets_in"`
+	PacketsOut  uint64    `json:"packets_out"`
+	Rekeys      int       `json:"rekeys"`
+	LastInbound time.Time `json:"last_inbound,omitzero"` // zero if nothing came yet
+	LocalNets   []string  `json:"local_nets"`
+	RemoteNets  []string  `json:"remote_nets"`
 	// Problem is nil or why the tunnel is not up (or not whole).
-	Problem *Problem
+	Problem *Problem `json:"problem,omitempty"`
 }
 
 // Problem is a typed failure, told to a person.
 type Problem struct {
-	Code   string // as in ipsec/ike: wrong_key, no_answer, ...
-	ByPeer bool
+	Code   string `json:"code"` // as in ipsec/ike: wrong_key, no_answer, ...
+	ByPeer bool   `json:"by_peer"`
 	// Ours and Theirs hold both sides of a mismatch, side by side.
-	Ours, Theirs []string
-	Detail       string // technical, small and grey
-	At           time.Time
+	Ours   []string  `json:"ours"`
+	Theirs []string  `json:"theirs"`
+	Detail string    `json:"detail"` // technical, small and grey
+	At     time.Time `json:"at,omitzero"`
 }
