@@ -169,3 +169,12 @@ func (ChildUp) effect()     {}
 func (ChildDown) effect()   {}
 func (Problem) effect()     {}
 func (Closed) effect()      {}
+
+// Moved says that the peer's address changed, learned from an authentic
+// message.
+type Moved struct {
+	Peer          string
+	Local, Remote netip.AddrPort
+}
+
+func (Moved) effect() {}

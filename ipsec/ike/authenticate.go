@@ -1,0 +1,205 @@
+package ike
+
+import (
+	"gatehouse/ipsec/auth"
+	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/wire"
+)
+
+// IKE_AUTH (RFC 7296 section 1.2), both roles.
+
+// localID is who we say we are.
+func (sa *SA) localID() auth.Identity {
+	if !sa.peer.LocalID.IsZero() {
+		return sa.peer.LocalID
+	}
+	return auth.IdentityFromAddr(sa.local.Addr())
+}
+
+// remoteID is who the peer must prove to be.
+func (sa *SA) remoteID() auth.Identity {
+	if !sa.peer.RemoteID.IsZero() {
+		return sa.peer.RemoteID
+	}
+	return auth.IdentityFromAddr(sa.remote.Addr())
+}
+
+func idPayload(id auth.Identity, responder bool) *wire.ID {
+	return &wire.ID{Responder: responder, IDType: id.Type, Data: id.Bytes()}
+}
+
+// signedByInitiator and signedByResponder are the octets of section 2.15.
+func (sa *SA) signedByInitiator(id *wire.ID) []byte {
+	return crypto.SignedOctets(sa.cur.suite.PRF, sa.start.request, sa.start.nr, sa.cur.keys.Pi, id.Body())
+}
+
+func (sa *SA) signedByResponder(id *wire.ID) []byte {
+	return crypto.SignedOctets(sa.cur.suite.PRF, sa.start.response, sa.start.ni, sa.cur.keys.Pr, id.Body())
+}
+
+func (sa *SA) sendAuth() {
+	spi, ok := sa.allocateSPI()
+	if !ok {
+		return
+	}
+	sa.start.childSPI = spi
+	id := idPayload(sa.localID(), false)
+	ps := []wire.Payload{id}
+	if !sa.peer.RemoteID.IsZero() {
+		ps = append(ps, idPayload(sa.peer.RemoteID, true))
+	}
+	ps = append(ps,
+		&wire.Auth{Method: wire.AuthSharedKey, Data: auth.SharedKey(sa.cur.suite.PRF, sa.peer.PSK, sa.signedByInitiator(id))},
+		// Every start is a first contact: we keep nothing over a restart.
+		&wire.Notify{NotifyType: wire.InitialContact},
+		&wire.SA{Proposals: espProposals(sa.peer.ESP, spi, false)},
+		tsPayload(sa.peer.LocalTS, false),
+		tsPayload(sa.peer.RemoteTS, true))
+	sa.move(StateAuthSent)
+	sa.ask(sa.cur, wire.IKEAuth, ps, request{})
+}
+
+// authRequest is the responder's part: who calls, is it true, and which
+// networks.
+func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Message) {
+	idi, ok1 := wire.Find[*wire.ID](m.Payloads)
+	proof, ok2 := wire.Find[*wire.Auth](m.Payloads)
+	if !ok1 || idi.Responder {
+		sa.refuseAuth(g, d, h, wire.InvalidSyntax, Reason{Code: BadMessage, Detail: "IKE_AUTH without IDi"})
+		return
+	}
+	id, err := auth.IdentityFromWire(idi.IDType, idi.Data)
+	if err != nil {
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, Reason{Code: BadMessage, Detail: err.Error()})
+		return
+	}
+	q := Query{RemoteID: id, Local: d.Local, Remote: d.Remote}
+	for _, p := range m.Payloads {
+		if idr, ok := p.(*wire.ID); ok && idr.Responder {
+			q.LocalID, _ = auth.IdentityFromWire(idr.IDType, idr.Data)
+		}
+	}
+	peer, why := sa.env.FindPeer(q)
+	if why != nil {
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, *why)
+		return
+	}
+	sa.peer = peer
+	switch {
+	case !ok2 || proof.Method != wire.AuthSharedKey:
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed,
+			Reason{Code: UnsupportedMethod, Detail: "the peer does not authenticate with a shared key"})
+		return
+	case !auth.VerifySharedKey(g.suite.PRF, peer.PSK, sa.signedByInitiator(idi), proof.Data):
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed,
+			Reason{Code: WrongKey, Got: []string{id.String()}, Detail: "IKE_AUTH"})
+		return
+	}
+	idr := idPayload(sa.localID(), true)
+	answer := []wire.Payload{idr,
+		&wire.Auth{Method: wire.AuthSharedKey, Data: auth.SharedKey(g.suite.PRF, peer.PSK, sa.signedByResponder(idr))}}
+	c, childAnswer, problem := sa.acceptChild(m.Payloads, childKeying{
+		prf: g.suite.PRF, d: g.keys.D, ni: sa.start.ni, nr: sa.start.nr,
+	})
+	answer = append(answer, childAnswer...)
+	sa.established(id)
+	if c != nil {
+		// In a first exchange both sides begin at once.
+		sa.install(c)
+		sa.activate(c)
+	} else {
+		sa.problem(problem)
+	}
+	sa.answer(g, d, h, answer)
+}
+
+// refuseAuth answers and keeps answering retransmits for a while, because a
+// lost refusal would leave the other admin without the reason.
+func (sa *SA) refuseAuth(g *generation, d Datagram, h wire.Header, t wire.NotifyType, why Reason) {
+	sa.answer(g, d, h, notifyOnly(t, nil))
+	if sa.state == StateClosed {
+		return
+	}
+	sa.problem(why)
+	sa.closeReason = why
+	sa.move(StateRefused)
+	sa.expireAt = sa.now.Add(refusedLife)
+}
+
+// authResponse is the initiator's part.
+func (sa *SA) authResponse(g *generation, m *wire.Message) {
+	if sa.state != StateAuthSent {
+		return
+	}
+	idr, ok1 := wire.Find[*wire.ID](m.Payloads)
+	proof, ok2 := wire.Find[*wire.Auth](m.Payloads)
+	if !ok1 || !ok2 {
+		// Without AUTH the peer has not accepted us; an error says why.
+		why := Reason{Code: BadMessage, Detail: "IKE_AUTH answered without IDr and AUTH"}
+		if n := wire.FirstError(m.Payloads); n != nil {
+			why = authRefusal(n, sa.peer.ESP)
+		}
+		sa.fail(why)
+		return
+	}
+	id, err := auth.IdentityFromWire(idr.IDType, idr.Data)
+	want := sa.remoteID()
+	switch {
+	case err != nil || !idr.Responder:
+		sa.reject(Reason{Code: BadMessage, Detail: "IDr is malformed"})
+		return
+	case id != want:
+		sa.reject(Reason{Code: WrongIdentity, Sent: []string{want.String()}, Got: []string{id.String()}, Detail: "IKE_AUTH"})
+		return
+	case proof.Method != wire.AuthSharedKey:
+		sa.reject(Reason{Code: UnsupportedMethod, Detail: "the peer does not authenticate with a shared key"})
+		return
+	case !auth.VerifySharedKey(g.suite.PRF, sa.peer.PSK, sa.signedByResponder(idr), proof.Data):
+		sa.reject(Reason{Code: WrongKey, Got: []string{id.String()}, Detail: "IKE_AUTH"})
+		return
+	}
+	sa.established(id)
+	c := sa.childAnswered(m.Payloads, childKeying{
+		initiator: true, prf: g.suite.PRF, d: g.keys.D,
+		ni: sa.start.ni, nr: sa.start.nr, suites: sa.peer.ESP, spi: sa.start.childSPI,
+		local: sa.peer.LocalTS, remote: sa.peer.RemoteTS,
+	}, nil)
+	if c != nil {
+		sa.activate(c)
+	}
+	sa.start = handshake{}
+}
+
+// reject tells a responder that took us for authenticated that it is not so
+// itself (section 2.21.2), and ends.
+func (sa *SA) reject(why Reason) {
+	sa.closeReason = why
+	sa.problem(why)
+	sa.move(StateClosing)
+	sa.queue = []task{{kind: taskDeleteIKE, notify: wire.AuthenticationFailed}}
+}
+
+func authRefusal(n *wire.Notify, esp []crypto.Suite) Reason {
+	r := Reason{ByPeer: true, Detail: "IKE_AUTH, " + n.NotifyType.String()}
+	switch n.NotifyType {
+	case wire.AuthenticationFailed:
+		r.Code = RejectedByPeer
+	case wire.NoProposalChosen:
+		r.Code, r.Sent = NoProposal, suiteNames(esp)
+	case wire.TSUnacceptable:
+		r.Code = SelectorsRefused
+	default:
+		r.Code = PeerError
+	}
+	return r
+}
+
+// established begins the life of an authenticated IKE SA.
+func (sa *SA) established(id auth.Identity) {
+	sa.move(StateEstablished)
+	sa.expireAt = sa.now.AddDate(1, 0, 0)
+	sa.rekeyAt = sa.now.Add(sooner(sa.peer.IKELifetime))
+	sa.emit(Established{
+		Peer: sa.peer.Name, RemoteID: id, Suite: sa.cur.suite, Local: sa.local, Remote: sa.remote, NAT: sa.nat,
+	})
+}

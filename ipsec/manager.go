@@ -1,0 +1,217 @@
+package ipsec
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"reflect"
+	"sync"
+	"time"
+
+	"gatehouse/ipsec/ike"
+	"gatehouse/ipsec/sad"
+)
+
+// Plane is what the manager needs of a data plane.
+type Plane interface {
+	sad.Dataplane
+	sad.Meter
+	sender
+	// SendKeepalive sends the one byte of RFC 3948 section 2.3.
+	SendKeepalive(local, remote netip.AddrPort) error
+}
+
+// sender sends IKE messages; the data plane does so on UDP 4500, a Port on
+// UDP 500.
+type sender interface {
+	SendIKE(local, remote netip.AddrPort, msg []byte) error
+}
+
+// Options are what a Manager is made of. Plane, Port and Log are required.
+type Options struct {
+	Plane Plane
+	Port  sender
+	// ForceEncap carries all ESP in UDP, for a plane that cannot do without.
+	ForceEncap bool
+	Log        *slog.Logger
+	// Event is called for what a person may want to read later; it must not
+	// block.
+	Event func(Event)
+	// Resolve looks up a peer's name; nil means the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Source tells which local address and port reach a remote one; nil asks
+	// the routing table.
+	Source func(remote netip.AddrPort) (netip.AddrPort, error)
+	// Rand is the source of keys; nil means crypto/rand.
+	Rand io.Reader
+}
+
+// Manager reconciles connections: it starts, keeps and ends IKE SAs.
+type Manager struct {
+	plane      Plane
+	port       sender
+	forceEncap bool
+	log        *slog.Logger
+	event      func(Event)
+	resolve    func(ctx context.Context, host string) ([]netip.Addr, error)
+	source     func(remote netip.AddrPort) (netip.AddrPort, error)
+	rand       io.Reader
+	cookies    *ike.CookieJar
+
+	mu         sync.Mutex
+	ctx        context.Context // of Run; nil before
+	closing    bool
+	nextPolicy uint32
+	conns      map[string]*connection
+	order      []string
+	byIKE      map[uint64]*session  // our IKE SPI
+	byESP      map[saKey]*session   // SAs in the data plane
+	initial    map[initKey]*session // first messages, to know their retransmits
+	halfOpen   map[netip.Addr]int
+	halfTotal  int
+	sessions   map[*session]struct{}
+	wg         sync.WaitGroup
+}
+
+type initKey struct {
+	spi    uint64
+	remote netip.AddrPort
+}
+
+// New makes a Manager. Call Apply and Run, in any order.
+func New(o Options) *Manager {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Event == nil {
+		o.Event = func(Event) {}
+	}
+	if o.Resolve == nil {
+		o.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if o.Source == nil {
+		o.Source = sourceFor
+	}
+	return &Manager{
+		plane: o.Plane, port: o.Port, forceEncap: o.ForceEncap, log: o.Log,
+		event: o.Event, resolve: o.Resolve, source: o.Source, rand: o.Rand,
+		cookies:  ike.NewCookieJar(o.Rand),
+		conns:    map[string]*connection{},
+		byIKE:    map[uint64]*session{},
+		byESP:    map[saKey]*session{},
+		initial:  map[initKey]*session{},
+		halfOpen: map[netip.Addr]int{},
+		sessions: map[*session]struct{}{},
+	}
+}
+
+func (m *Manager) now() time.Time { return time.Now() }
+
+// Run keeps connections up until ctx ends, then tells the peers (DELETE) and
+// returns when nothing is left, after closeGrace at the latest.
+func (m *Manager) Run(ctx context.Context) error {
+	m.mu.Lock()
+	m.ctx = ctx
+	for _, name := range m.order {
+		m.start(m.conns[name])
+	}
+	m.mu.Unlock()
+	<-ctx.Done()
+	m.mu.Lock()
+	m.closing = true
+	m.mu.Unlock()
+	m.wg.Wait()
+	return nil
+}
+
+// Apply makes the given connections the configured ones. Those that did not
+// change keep their tunnels; changed and removed ones are closed. It returns
+// when the data plane has the new policies.
+func (m *Manager) Apply(conns []Connection) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wanted := map[string]*connection{}
+	var order []string
+	var policies []sad.Policy
+	for _, c := range conns {
+		held := m.conns[c.Name]
+		if held == nil || !reflect.DeepEqual(held.Connection, c) {
+			m.nextPolicy++
+			held = newConnection(m, c, m.nextPolicy)
+		}
+		wanted[c.Name] = held
+		order = append(order, c.Name)
+		policies = append(policies, sad.Policy{
+			ID: held.policy, Name: c.Name, Action: sad.Protect,
+			LocalTS: selectors(c.LocalNetworks), RemoteTS: selectors(c.RemoteNetworks),
+		})
+	}
+	// The new SPD first: between the two steps a removed network is refused,
+	// never sent in clear.
+	if err := m.plane.SetPolicies(policies); err != nil {
+		return err
+	}
+	for name, old := range m.conns {
+		if wanted[name] != old {
+			m.stop(old)
+		}
+	}
+	previous := m.conns
+	m.conns, m.order = wanted, order
+	if m.ctx != nil {
+		for _, name := range order {
+			if previous[name] != wanted[name] {
+				m.start(wanted[name])
+			}
+		}
+	}
+	return nil
+}
+
+// Reconnect closes a connection's IKE SAs and, if this side initiates, starts
+// anew at once. It reports whether the connection exists.
+func (m *Manager) Reconnect(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.conns[name]
+	if c == nil {
+		return false
+	}
+	for s := range m.sessions {
+		if s.conn == c {
+			s.cancel()
+		}
+	}
+	c.wake()
+	return true
+}
+
+// RekeyChildren replaces the ESP SAs of a connection now. It reports whether
+// there was a tunnel to do it in.
+func (m *Manager) RekeyChildren(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.conns[name]
+	if c == nil || c.active == nil {
+		return false
+	}
+	c.active.post(ike.RekeyChild)
+	return true
+}
+
+// send picks the socket by the local port (RFC 7296 section 2.23).
+func (m *Manager) send(log *slog.Logger, e ike.Send) {
+	out := m.port
+	if e.Local.Port() != ikePort {
+		out = m.plane
+	}
+	if err := out.SendIKE(e.Local, e.Remote, e.Data); err != nil {
+		// Sending is tried again by retransmission.
+		log.Debug("could not send an IKE message", "remote", e.Remote, "err", err)
+	}
+}

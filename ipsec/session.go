@@ -1,0 +1,210 @@
+package ipsec
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"gatehouse/ipsec/ike"
+	"gatehouse/ipsec/sad"
+)
+
+// inboxSize bounds what waits for one IKE SA. A peer has at most one request
+// in flight (window 1), so a full inbox means a flood: more is dropped and
+// will be retransmitted.
+const inboxSize = 32
+
+// closeGrace is how long an IKE SA that was told to close may wait for the
+// peer's answer to its Delete.
+const closeGrace = 3 * time.Second
+
+// session is one IKE SA and the goroutine that owns it.
+type session struct {
+	m         *Manager
+	sa        *ike.SA
+	initiator bool
+	inbox     chan ike.Input
+	// done closes when the goroutine has ended and nothing of it is left in
+	// the data plane.
+	done   chan struct{}
+	cancel context.CancelFunc
+	log    *slog.Logger
+
+	// Owned by the goroutine.
+	installed map[saKey]sad.SA
+	keepalive time.Time
+	nat       bool
+	broken    bool // the data plane refused an SA
+	path      struct{ local, remote netip.AddrPort }
+
+	// Guarded by m.mu.
+	conn        *connection // nil until the peer is known
+	remote      netip.Addr  // for the half-open limits
+	halfOpen    bool
+	established time.Time
+	childUp     bool
+	reason      ike.Reason
+}
+
+type saKey struct {
+	spi       sad.SPI
+	direction sad.Direction
+}
+
+// natKeepalive is the interval of RFC 3948 section 4.
+const natKeepalive = 20 * time.Second
+
+// post gives the session an input without waiting; a full inbox drops it.
+func (s *session) post(in ike.Input) {
+	select {
+	case s.inbox <- in:
+	default:
+	}
+}
+
+// run owns the IKE SA until it closes or ctx ends.
+func (s *session) run(ctx context.Context, first []ike.Effect) {
+	defer close(s.done)
+	defer s.m.forget(s)
+	defer s.clear()
+	if s.carryOut(first) {
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var kill <-chan time.Time
+	stop := ctx.Done()
+	for {
+		timer.Reset(time.Until(s.wake()))
+		var in ike.Input
+		select {
+		case in = <-s.inbox:
+		case <-timer.C:
+			in = ike.Tick{}
+		case <-stop:
+			stop, kill = nil, time.After(closeGrace)
+			in = ike.Close
+		case <-kill:
+			return
+		}
+		if s.step(in) {
+			return
+		}
+	}
+}
+
+// wake is when the goroutine has something to do without being asked.
+func (s *session) wake() time.Time {
+	next := s.sa.Deadline()
+	if next.IsZero() {
+		next = s.m.now().Add(time.Minute)
+	}
+	if s.nat && s.keepalive.Before(next) {
+		next = s.keepalive
+	}
+	return next
+}
+
+// step runs one input through the state machine and reports whether the IKE SA
+// has ended.
+func (s *session) step(in ike.Input) bool {
+	now := s.m.now()
+	if _, tick := in.(ike.Tick); tick {
+		if s.nat && !now.Before(s.keepalive) {
+			s.m.plane.SendKeepalive(s.path.local, s.path.remote)
+			s.keepalive = now.Add(natKeepalive)
+		}
+		if d := s.sa.Deadline(); d.IsZero() || now.Before(d) {
+			return false
+		}
+		// A peer whose ESP arrives is alive: no need to ask it.
+		if last := s.lastInbound(); !last.IsZero() {
+			if s.carryOut(s.sa.Step(now, ike.Traffic{Last: last})) {
+				return true
+			}
+		}
+	}
+	return s.carryOut(s.sa.Step(now, in))
+}
+
+func (s *session) lastInbound() time.Time {
+	var last time.Time
+	for k := range s.installed {
+		if k.direction != sad.In {
+			continue
+		}
+		if u, ok := s.m.plane.Usage(k.spi, sad.In); ok && u.Last.After(last) {
+			last = u.Last
+		}
+	}
+	return last
+}
+
+// carryOut performs effects in order and reports whether the IKE SA has ended.
+func (s *session) carryOut(effects []ike.Effect) bool {
+	ended := false
+	for _, e := range effects {
+		switch e := e.(type) {
+		case ike.Send:
+			s.m.send(s.log, e)
+		case ike.Install:
+			s.install(e.SA)
+		case ike.Remove:
+			s.remove(saKey{e.SPI, e.Direction})
+		case ike.Established:
+			s.nat = e.NAT
+			s.path.local, s.path.remote = e.Local, e.Remote
+			s.keepalive = s.m.now().Add(natKeepalive)
+			s.m.sessionEstablished(s, e)
+		case ike.Moved:
+			s.path.local, s.path.remote = e.Local, e.Remote
+			s.m.moved(s, e)
+		case ike.ChildUp:
+			if !s.broken {
+				s.m.childUp(s, e)
+			}
+		case ike.ChildDown:
+			s.m.childDown(s, e)
+		case ike.Problem:
+			s.m.problem(s, e.Peer, e.Reason)
+		case ike.Closed:
+			s.m.closed(s, e)
+			ended = true
+		}
+	}
+	s.m.track(s)
+	return ended
+}
+
+func (s *session) install(sa sad.SA) {
+	if err := s.m.plane.Install(sa); err != nil {
+		s.log.Error("the data plane refused an SA", "spi", sa.SPI, "err", err)
+		s.broken = true
+		s.m.problem(s, "", ike.Reason{Code: ike.InternalError, Detail: err.Error()})
+		s.post(ike.Close)
+		return
+	}
+	key := saKey{sa.SPI, sa.Direction}
+	s.installed[key] = sa
+	s.m.owned(s, key)
+}
+
+func (s *session) remove(key saKey) {
+	if _, ok := s.installed[key]; !ok {
+		return
+	}
+	delete(s.installed, key)
+	s.m.settle(s, key)
+	if err := s.m.plane.Remove(key.spi, key.direction); err != nil {
+		s.log.Error("the data plane kept an SA", "spi", key.spi, "err", err)
+	}
+}
+
+// clear takes everything of this IKE SA out of the data plane, however it
+// ended.
+func (s *session) clear() {
+	for key := range s.installed {
+		s.remove(key)
+	}
+}

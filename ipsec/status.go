@@ -1,0 +1,55 @@
+package ipsec
+
+import (
+	"net/netip"
+	"time"
+
+	"gatehouse/ipsec/ike"
+	"gatehouse/ipsec/sad"
+)
+
+// State is one word for a connection.
+type State string
+
+// The states.
+const (
+	Up         State = "up"
+	Connecting State = "connecting"
+	Waiting    State = "waiting" // for the other side to call
+	Down       State = "down"    // the last attempt failed; Problem says why
+)
+
+// Status is the live state of one connection, from the IKE state itself.
+type Status struct {
+	Name  string
+	State State
+	// Since is when State began.
+	Since         time.Time
+	Local, Remote netip.AddrPort
+	// NAT says that ESP is carried in UDP because of a NAT, real or forced.
+	NAT                bool
+	RemoteID           string
+	IKESuite, ESPSuite string
+	In, Out            sad.SPI
+	// Received and Sent are what all ESP SAs of this connection carried since
+	// it was configured. Received.Last is when the last packet came.
+	Received, Sent sad.Usage
+	// Rekeys counts replaced child SAs of the present tunnel.
+	Rekeys int
+	// LocalTS and RemoteTS are the networks as negotiated, or as configured
+	// while there is no tunnel.
+	LocalTS, RemoteTS []sad.Selector
+	// Problem is nil or the last failure; ProblemAt when it happened.
+	Problem   *ike.Reason
+	ProblemAt time.Time
+}
+
+// Event is something that a person may want to read later.
+type Event struct {
+	Time       time.Time
+	Connection string
+	// Up is true when a tunnel came up, false when it went down or failed.
+	Up     bool
+	Reason *ike.Reason
+	Remote netip.AddrPort
+}
