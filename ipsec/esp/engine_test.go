@@ -1,0 +1,326 @@
+package esp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"testing"
+
+	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/sad"
+)
+
+// pair gives the two ends of one SA, without device or socket.
+func pair(t testing.TB, suite string) (*Engine, *Engine, *outbound, *inbound) {
+	t.Helper()
+	s, err := crypto.ParseESPSuite(suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, integ := crypto.ChildKeySizes(s)
+	sa := sad.SA{
+		SPI: 0x1234abcd, Protocol: sad.ESP, Policy: 1, Suite: s,
+		Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"),
+		Encap:         &sad.Encap{LocalPort: 4500, RemotePort: 4500},
+		EncryptionKey: bytes.Repeat([]byte{7}, enc), IntegrityKey: bytes.Repeat([]byte{8}, integ),
+		ReplayWindow: 64,
+		LocalTS:      []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.1.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:1::/64"))},
+		RemoteTS:     []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
+	}
+	fresh := func() *Engine {
+		e := &Engine{cfg: Config{Event: func(sad.Event) {}, Log: slog.Default()}, port: 4500}
+		e.tables.Store(&tables{in: map[sad.SPI]*inbound{}, out: map[sad.SPI]*outbound{}})
+		if err := e.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: sa.LocalTS, RemoteTS: sa.RemoteTS}}); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	a, b := fresh(), fresh()
+	out := sa
+	out.Direction = sad.Out
+	if err := a.Install(out); err != nil {
+		t.Fatal(err)
+	}
+	in := sa
+	in.LocalTS, in.RemoteTS = sa.RemoteTS, sa.LocalTS
+	if err := b.Install(in); err != nil {
+		t.Fatal(err)
+	}
+	return a, b, a.tables.Load().out[sa.SPI], b.tables.Load().in[sa.SPI]
+}
+
+// ipv4 makes a UDP packet.
+func ipv4(src, dst string, payload int) []byte {
+	b := make([]byte, 28+payload)
+	b[0], b[8], b[9] = 0x45, 64, protoUDP
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	copy(b[12:], netip.MustParseAddr(src).AsSlice())
+	copy(b[16:], netip.MustParseAddr(dst).AsSlice())
+	binary.BigEndian.PutUint16(b[20:], 1111)
+	binary.BigEndian.PutUint16(b[22:], 2222)
+	for i := range payload {
+		b[28+i] = byte(i)
+	}
+	return b
+}
+
+func ipv6(src, dst string, payload int) []byte {
+	b := make([]byte, 48+payload)
+	b[0], b[6], b[7] = 0x60, protoUDP, 64
+	binary.BigEndian.PutUint16(b[4:], uint16(8+payload))
+	copy(b[8:], netip.MustParseAddr(src).AsSlice())
+	copy(b[24:], netip.MustParseAddr(dst).AsSlice())
+	return b
+}
+
+func (e *Engine) protectOne(packet []byte) []byte {
+	s := &sender{e: e}
+	buf := make([]byte, bufferSize)
+	copy(buf[headroom:], packet)
+	_, out := s.protect(e.tables.Load(), buf, len(packet), 1)
+	return out
+}
+
+func (e *Engine) unprotectOne(packet []byte) []byte {
+	out := e.unprotect(e.tables.Load(), bytes.Clone(packet), 1)
+	if out == nil {
+		return nil
+	}
+	return out[tunOffset:]
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, suite := range []string{"aes128gcm16", "aes256gcm16", "aes128-sha256", "aes256-sha256"} {
+		a, b, _, _ := pair(t, suite)
+		for n := range 70 {
+			for _, plain := range [][]byte{ipv4("10.1.0.5", "10.2.0.9", n), ipv6("fd00:1::5", "fd00:2::9", n)} {
+				sealed := a.protectOne(plain)
+				if sealed == nil || bytes.Contains(sealed, plain[12:20]) {
+					t.Fatalf("%s: %d bytes were not protected", suite, n)
+				}
+				if got := b.unprotectOne(sealed); !bytes.Equal(got, plain) {
+					t.Fatalf("%s: %d bytes came back as %x", suite, n, got)
+				}
+				if again := b.unprotectOne(sealed); again != nil {
+					t.Fatalf("%s: a replay passed", suite)
+				}
+			}
+		}
+	}
+}
+
+func TestTruncatedAndChangedPacketsAreRefused(t *testing.T) {
+	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+		a, b, _, in := pair(t, suite)
+		sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 100))
+		for n := headerLen; n < len(sealed); n++ {
+			if b.unprotectOne(sealed[:n]) != nil {
+				t.Fatalf("%s: cut at %d passed", suite, n)
+			}
+		}
+		for i := 4; i < len(sealed); i++ {
+			changed := bytes.Clone(sealed)
+			changed[i] ^= 1
+			if b.unprotectOne(changed) != nil {
+				t.Fatalf("%s: changed at %d passed", suite, i)
+			}
+		}
+		if u := in.read(); u.Invalid == 0 || u.Packets != 0 {
+			t.Errorf("%s: counted as %+v", suite, u)
+		}
+		if b.unprotectOne(sealed) == nil {
+			t.Errorf("%s: forged packets moved the replay window", suite)
+		}
+	}
+}
+
+func TestInnerAddressesMustBelongToTheSA(t *testing.T) {
+	a, b, out, in := pair(t, "aes256gcm16")
+	// The sender is the one who cheats: its SA allows everything.
+	everything := []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("0.0.0.0/0")), sad.SelectorFromPrefix(netip.MustParsePrefix("::/0"))}
+	out.LocalTS, out.RemoteTS = everything, everything
+	if err := a.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: everything, RemoteTS: everything}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range [][2]string{{"10.9.0.5", "10.2.0.9"}, {"10.1.0.5", "10.3.0.9"}, {"10.2.0.9", "10.1.0.5"}} {
+		sealed := a.protectOne(ipv4(p[0], p[1], 10))
+		if sealed == nil {
+			t.Fatalf("%v was not sent", p)
+		}
+		if b.unprotectOne(sealed) != nil {
+			t.Errorf("%v passed", p)
+		}
+	}
+	if u := in.read(); u.Refused != 3 {
+		t.Errorf("counted as %+v, want 3 refused", u)
+	}
+}
+
+func TestNothingLeavesWithoutAnSA(t *testing.T) {
+	a, _, out, _ := pair(t, "aes256gcm16")
+	var events []sad.Event
+	a.cfg.Event = func(e sad.Event) { events = append(events, e) }
+	if a.protectOne(ipv4("10.1.0.5", "10.7.0.9", 10)) != nil {
+		t.Error("a packet without a policy left")
+	}
+	if err := a.Remove(out.SPI, sad.Out); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)) != nil {
+			t.Error("a packet without an SA left")
+		}
+	}
+	_ = events
+	if c := a.Counters(); c.NoPolicy != 1 || c.NoSA != 5 {
+		t.Errorf("counters %+v", c)
+	}
+}
+
+func TestNewestOutboundSACarriesThenTheOneBefore(t *testing.T) {
+	a, _, out, _ := pair(t, "aes256gcm16")
+	next := out.SA
+	next.SPI = 0x5555
+	if err := a.Install(next); err != nil {
+		t.Fatal(err)
+	}
+	spi := func() uint32 { return binary.BigEndian.Uint32(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))) }
+	if got := spi(); got != 0x5555 {
+		t.Errorf("sent by %x", got)
+	}
+	if err := a.Remove(0x5555, sad.Out); err != nil {
+		t.Fatal(err)
+	}
+	if got := spi(); got != uint32(out.SPI) {
+		t.Errorf("sent by %x after the newer one went", got)
+	}
+	if err := a.Install(out.SA); err == nil {
+		t.Error("the same outbound SA was installed twice: nonces would repeat")
+	}
+	if err := a.SetPolicies(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := a.Usage(out.SPI, sad.Out); ok {
+		t.Error("an SA outlived its policy")
+	}
+}
+
+func TestSequenceNumbersNeverWrap(t *testing.T) {
+	a, _, out, _ := pair(t, "aes256gcm16")
+	var kinds []sad.EventKind
+	a.cfg.Event = func(e sad.Event) { kinds = append(kinds, e.Kind) }
+	out.seq.Store(maxSequence - 2)
+	sent := 0
+	for range 10 {
+		if a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)) != nil {
+			sent++
+		}
+	}
+	if sent != 2 || fmt.Sprint(kinds) != fmt.Sprint([]sad.EventKind{sad.Exhausted}) {
+		t.Errorf("%d packets left, events %v", sent, kinds)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	for _, size := range []uint32{1, 32, 64, 100, 1024, 4096} {
+		w := newWindow(size)
+		seen := map[uint32]bool{}
+		var top uint32
+		check := func(seq uint32) {
+			t.Helper()
+			want := seq != 0 && !seen[seq] && (seq > top || top-seq < size)
+			if got := w.fresh(seq); got != want {
+				t.Fatalf("window %d, top %d: %d is fresh %v, want %v", size, top, seq, got, want)
+			}
+			if want {
+				w.accept(seq)
+				seen[seq] = true
+				top = max(top, seq)
+			}
+		}
+		x := uint32(12345)
+		base := uint32(0)
+		for range 20000 {
+			x = x*1664525 + 1013904223
+			base += x >> 28
+			back := (x >> 8) % (2 * size)
+			if back > base {
+				back = base
+			}
+			check(base - back)
+			if x>>20&0x3ff == 0 {
+				base += 3 * size
+			}
+		}
+		check(0)
+		check(maxSequence)
+		check(maxSequence - size)
+		check(maxSequence - size + 1)
+	}
+}
+
+func FuzzUnprotect(f *testing.F) {
+	a, b, _, _ := pair(f, "aes256gcm16")
+	f.Add(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+	f.Add([]byte{0x12, 0x34, 0xab, 0xcd, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if len(packet) < headerLen {
+			return
+		}
+		b.unprotectOne(packet)
+	})
+}
+
+func FuzzInner(f *testing.F) {
+	f.Add(ipv4("10.1.0.5", "10.2.0.9", 10))
+	f.Add(ipv6("fd00:1::5", "fd00:2::9", 10))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if _, n, ok := parseInner(packet); ok && (n > len(packet) || n < 20) {
+			t.Fatalf("length %d of %d", n, len(packet))
+		}
+		if _, n, ok := strip(packet); ok && n > len(packet) {
+			t.Fatalf("length %d of %d", n, len(packet))
+		}
+	})
+}
+
+func BenchmarkProtect(b *testing.B) {
+	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+		b.Run(suite, func(b *testing.B) {
+			a, _, _, _ := pair(b, suite)
+			s := &sender{e: a}
+			buf := make([]byte, bufferSize)
+			packet := ipv4("10.1.0.5", "10.2.0.9", 1372)
+			b.SetBytes(int64(len(packet)))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buf[headroom:], packet)
+				if _, out := s.protect(a.tables.Load(), buf, len(packet), 1); out == nil {
+					b.Fatal("not sent")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkUnprotect(b *testing.B) {
+	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+		b.Run(suite, func(b *testing.B) {
+			a, e, _, in := pair(b, suite)
+			sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 1372))
+			buf := make([]byte, len(sealed))
+			b.SetBytes(1400)
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buf, sealed)
+				clear(in.window.bits)
+				in.window.top = 0
+				if e.unprotect(e.tables.Load(), buf, 1) == nil {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}
