@@ -1,0 +1,97 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+)
+
+// Applier writes rulesets into the kernel of the network namespace that the
+// calling thread is in. It needs CAP_NET_ADMIN there.
+//
+// A connection of a flow that a new policy denies, but that was established
+// before, goes on: connection tracking is not re-evaluated here.
+type Applier struct {
+	log *slog.Logger
+	// One batch at a time: the library numbers sets by an unguarded counter.
+	mu sync.Mutex
+}
+
+// NewApplier makes an Applier that says what it did in log.
+func NewApplier(log *slog.Logger) *Applier { return &Applier{log: log} }
+
+// Apply replaces the table gatehouse whole, in one batch: at every moment
+// either the old or the new ruleset is in force. Then it reads back that the
+// kernel holds what was meant. Counters go on from where the rule of the same
+// ID was. On an error the previous table is in force unless the error says
+// otherwise; an error from the kernel names the rule, set or chain it refused.
+func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("firewall not applied: %w", err)
+	}
+	if len(r.chains) == 0 {
+		return errors.New("firewall not applied: the ruleset is empty, not a compiled one")
+	}
+	began := time.Now()
+	before, err := a.counters()
+	if err != nil {
+		// Statistics are no reason to leave the perimeter as it was.
+		a.log.Warn("counters start again from zero", "err", err)
+	}
+	start := map[string]Counter{}
+	for _, c := range before {
+		start[c.Rule] = c
+	}
+	steps := r.steps(start)
+	if err := send(steps, r.bufferFor(len(steps))); err != nil {
+		// The kernel may have committed and only failed to say so.
+		held, lookErr := heldGeneration()
+		if lookErr != nil {
+			return fmt.Errorf("firewall: result unknown: %w", errors.Join(err, lookErr))
+		}
+		if held != r.generation() {
+			return fmt.Errorf("firewall not applied: %w", r.blame(err))
+		}
+	}
+	if err := r.verify(); err != nil {
+		return fmt.Errorf("firewall applied, but the kernel holds something else: %w", err)
+	}
+	a.log.Info("firewall applied", "generation", r.generation(), "steps", len(steps), "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// send runs steps as one batch over a connection of its own: after an error a
+// connection may hold replies that belong to the past.
+func send(steps []step, buffer int) error {
+	c, err := dial(buffer)
+	if err != nil {
+		return err
+	}
+	defer c.CloseLasting()
+	for _, s := range steps {
+		if err := s.add(c); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	return c.Flush()
+}
+
+// dial opens nf_tables with buffers of at least that many bytes, beyond the
+// system's limit where the capability allows.
+func dial(buffer int) (*nftables.Conn, error) {
+	c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(n *netlink.Conn) error {
+		return errors.Join(n.SetReadBuffer(buffer), n.SetWriteBuffer(buffer))
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open nf_tables: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,159 @@
+package firewall
+
+import (
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"golang.org/x/sys/unix"
+)
+
+// elementsPerMessage keeps one message of set elements below 64 KiB: the
+// length of the attribute is 16 bits wide and wraps without an error.
+const elementsPerMessage = 500
+
+// step adds one object to a batch. Every prefix of a ruleset's steps is a
+// batch of its own, which is what finding the one at fault rests on.
+type step struct {
+	what string // for a person: `chain forward, rule 3 "web-in"`
+	add  func(*nftables.Conn) error
+}
+
+// steps are the messages that make the table, in an order in which nothing
+// refers to what is not there yet. Counters start at the given values.
+func (r Ruleset) steps(start map[string]Counter) []step {
+	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	names := setNames{}
+	out := []step{{"table " + tableName, func(c *nftables.Conn) error {
+		// Deleting needs something to delete: with the first message the
+		// batch is right whether or not the table is there.
+		c.AddTable(table)
+		c.DelTable(table)
+		c.AddTable(table)
+		return nil
+	}}}
+	for _, id := range r.counters {
+		out = append(out, step{"counter of rule " + id, func(c *nftables.Conn) error {
+			c.AddObj(&nftables.NamedObj{
+				Table: table, Name: counterName(id), Type: nftables.ObjTypeCounter,
+				Obj: &expr.Counter{Packets: start[id].Packets, Bytes: start[id].Bytes},
+			})
+			return nil
+		}})
+	}
+	for _, ch := range r.chains {
+		out = append(out, step{"chain " + ch.name, func(c *nftables.Conn) error {
+			c.AddChain(ch.kernel(table))
+			return nil
+		}})
+	}
+	for _, s := range r.sets {
+		out = append(out, s.steps(table, names)...)
+	}
+	for _, ch := range r.chains {
+		for i, line := range ch.rules {
+			what := fmt.Sprintf("chain %s, rule %d", ch.name, i+1)
+			if line.comment != "" {
+				what += fmt.Sprintf(" %q", line.comment)
+			}
+			out = append(out, step{what, func(c *nftables.Conn) error {
+				c.AddRule(line.kernel(table, &nftables.Chain{Name: ch.name, Table: table}, names))
+				return nil
+			}})
+		}
+	}
+	return append(out, step{"generation marker", func(c *nftables.Conn) error {
+		c.AddChain(&nftables.Chain{Name: r.generation(), Table: table})
+		return nil
+	}})
+}
+
+func (c chain) kernel(table *nftables.Table) *nftables.Chain {
+	out := &nftables.Chain{Name: c.name, Table: table}
+	if c.hook == nil {
+		return out
+	}
+	policy := nftables.ChainPolicyAccept
+	if c.hook.drop {
+		policy = nftables.ChainPolicyDrop
+	}
+	out.Policy = &policy
+	out.Type = nftables.ChainType(c.hook.kind)
+	out.Hooknum = map[string]*nftables.ChainHook{
+		"prerouting": nftables.ChainHookPrerouting, "input": nftables.ChainHookInput,
+		"forward": nftables.ChainHookForward, "postrouting": nftables.ChainHookPostrouting,
+	}[c.hook.point]
+	out.Priority = map[string]*nftables.ChainPriority{
+		"raw": nftables.ChainPriorityRaw, "mangle": nftables.ChainPriorityMangle,
+		"filter": nftables.ChainPriorityFilter, "srcnat": nftables.ChainPriorityNATSource,
+	}[c.hook.priority]
+	return out
+}
+
+func (s set) steps(table *nftables.Table, names setNames) []step {
+	k := &nftables.Set{
+		Table: table, Name: s.name, KeyType: s.key.datatype, KeyByteOrder: s.key.order,
+		Interval: s.key.interval, IsMap: s.verdicts,
+	}
+	if s.verdicts {
+		k.DataType = nftables.TypeVerdict
+	}
+	out := []step{{"set " + s.name, func(c *nftables.Conn) error {
+		k.ID = 0 // the batch that is being built gives a new one
+		if err := c.AddSet(k, nil); err != nil {
+			return err
+		}
+		names[s.name] = k.ID
+		return nil
+	}}}
+	elements := s.kernelElements()
+	for first := 0; first < len(elements); first += elementsPerMessage {
+		part := elements[first:min(first+elementsPerMessage, len(elements))]
+		out = append(out, step{fmt.Sprintf("set %s, elements from the %dth", s.name, first+1), func(c *nftables.Conn) error {
+			return c.SetAddElements(k, part)
+		}})
+	}
+	return out
+}
+
+func (r rule) kernel(table *nftables.Table, chain *nftables.Chain, names setNames) *nftables.Rule {
+	out := &nftables.Rule{Table: table, Chain: chain}
+	for _, s := range r.statements {
+		out.Exprs = append(out.Exprs, s.exprs(names)...)
+	}
+	if r.comment != "" {
+		out.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
+	}
+	return out
+}
+
+// The least buffer a batch gets, and what one message needs of it.
+const (
+	leastBuffer     = 8 << 20
+	bufferPerStep   = 4 << 10
+	bufferPerSetMsg = 64 << 10
+)
+
+// bufferFor is the socket buffer in bytes that holds a batch and its
+// acknowledgements; with too small a one the kernel commits and says ENOBUFS.
+func (r Ruleset) bufferFor(steps int) int {
+	n := steps * bufferPerStep
+	for _, s := range r.sets {
+		n += (2*len(s.elements)/elementsPerMessage + 1) * bufferPerSetMsg
+	}
+	return max(leastBuffer, n)
+}
+
+// isCounter tells a counter from other objects of the table.
+func isCounter(o nftables.Obj) (name string, packets, bytes uint64, ok bool) {
+	n, ok := o.(*nftables.NamedObj)
+	if !ok || n.Type != unix.NFT_OBJECT_COUNTER {
+		return "", 0, 0, false
+	}
+	c, ok := n.Obj.(*expr.Counter)
+	if !ok {
+		return "", 0, 0, false
+	}
+	return n.Name, c.Packets, c.Bytes, true
+}

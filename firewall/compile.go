@@ -1,0 +1,192 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Names of sets that more than one chain uses.
+const (
+	setND        = "neighbor_discovery"
+	setMLD       = "listener_discovery"
+	setStates    = "connection_states"
+	setIKEPorts  = "ike_ports"
+	setWAN       = "wan_devices"
+	setLAN       = "lan_devices"
+	inside       = "inside"    // + 4 or 6: every network that is not behind wan
+	remote       = "remote"    // + 4 or 6: the networks behind tunnels
+	ikePeers     = "ike_peers" // + 4 or 6
+	neverSources = "never_a_source"
+)
+
+// Compile turns a policy into the table that enforces it. It reads nothing but
+// p and always gives the same result for the same policy. Errors name the
+// interface, default, rule or tunnel at fault; all of them are reported.
+func Compile(p Policy) (Ruleset, error) {
+	if err := p.validate(); err != nil {
+		return Ruleset{}, err
+	}
+	c := &compiler{policy: p, counted: map[string]bool{}, ends: map[string]bool{}}
+	c.gather()
+	c.shared()
+	c.antiSpoofing()
+	if err := c.input(); err != nil {
+		return Ruleset{}, err
+	}
+	if err := c.forward(); err != nil {
+		return Ruleset{}, err
+	}
+	c.clamp()
+	c.leakGuard()
+	c.nat()
+	c.out.chains = append(c.out.chains, c.endings...)
+	return c.out, nil
+}
+
+// Lockdown is the policy before there is a configuration: loopback and
+// Neighbor Discovery work, nothing else comes in and nothing passes.
+func Lockdown(tunnelDevice string, logGroup uint16) Policy {
+	return Policy{TunnelDevice: tunnelDevice, LogGroup: logGroup}
+}
+
+type compiler struct {
+	policy Policy
+	out    Ruleset
+
+	zones   []string            // in order of first use, vpn last
+	devices map[string][]string // of a zone
+	// pools are disjoint address lists under their set's name, by family.
+	pools map[string]pool
+
+	counted map[string]bool
+	ends    map[string]bool
+	endings []chain
+}
+
+// pool is one list of addresses in both families; a family without addresses
+// has no set.
+type pool struct{ v4, v6 []span }
+
+func newPool(prefixes []netip.Prefix) pool {
+	v4, v6 := split(prefixes)
+	return pool{v4, v6}
+}
+
+func (p pool) without(q pool) pool {
+	return pool{without(p.v4, q.v4), without(p.v6, q.v6)}
+}
+
+// gather derives what the chains need from the policy.
+func (c *compiler) gather() {
+	c.devices = map[string][]string{}
+	var insides, remotes, peers []netip.Prefix
+	for _, i := range c.policy.Interfaces {
+		if !slices.Contains(c.zones, i.Zone) {
+			c.zones = append(c.zones, i.Zone)
+		}
+		c.devices[i.Zone] = append(c.devices[i.Zone], i.Device)
+		if i.Zone != ZoneWAN {
+			insides = append(insides, i.networks()...)
+		}
+	}
+	if d := c.policy.TunnelDevice; d != "" {
+		c.zones = append(c.zones, ZoneVPN)
+		c.devices[ZoneVPN] = []string{d}
+	}
+	for _, t := range c.policy.Tunnels {
+		remotes = append(remotes, t.Remote...)
+	}
+	for _, k := range c.policy.IKE {
+		if k.Peer.IsValid() && !k.Peer.IsUnspecified() {
+			peers = append(peers, netip.PrefixFrom(k.Peer, k.Peer.BitLen()))
+		}
+	}
+	// A remote network may be wider than it looks: 10.0.0.0/8 around this
+	// office's own 10.1.0.0/24, or everything. Our own networks and what never
+	// leaves a link are not remote.
+	own := newPool(append(notRouted(), insides...))
+	c.pools = map[string]pool{
+		inside:       newPool(insides),
+		remote:       newPool(remotes).without(own),
+		ikePeers:     newPool(peers),
+		neverSources: newPool(impossibleSources()),
+	}
+}
+
+func (i Interface) networks() []netip.Prefix {
+	return append(slices.Clone(i.Addresses), i.Routed...)
+}
+
+// ikeFromAnywhere: a peer whose address nobody can know calls from anywhere.
+func (c *compiler) ikeFromAnywhere() bool {
+	return slices.ContainsFunc(c.policy.IKE, func(k IKEPeer) bool { return !k.Peer.IsValid() || k.Peer.IsUnspecified() })
+}
+
+// shared adds the sets that several chains use.
+func (c *compiler) shared() {
+	c.out.addSet(neighborDiscovery())
+	for _, name := range []string{inside, remote, ikePeers, neverSources} {
+		c.addPool(name, c.pools[name])
+	}
+	if devices := c.devices[ZoneWAN]; len(devices) > 0 {
+		c.out.addSet(deviceSet(setWAN, devices))
+	}
+	if devices := c.devices[ZoneLAN]; len(devices) > 0 {
+		c.out.addSet(deviceSet(setLAN, devices))
+	}
+	if len(c.policy.IKE) > 0 {
+		c.out.addSet(portSet(setIKEPorts, []PortRange{{500, 500}, {4500, 4500}}))
+	}
+}
+
+func (c *compiler) addPool(name string, p pool) {
+	if len(p.v4) > 0 {
+		c.out.addSet(addressSet(name+"4", p.v4))
+	}
+	if len(p.v6) > 0 {
+		c.out.addSet(addressSet(name+"6", p.v6))
+	}
+}
+
+// fromPool matches a field against a pool; one match per family in use.
+func fromPool(field addressField, name string, p pool) []statement {
+	var out []statement
+	if len(p.v4) > 0 {
+		out = append(out, addressIn{field, ipv4, name + "4"})
+	}
+	if len(p.v6) > 0 {
+		out = append(out, addressIn{field, ipv6, name + "6"})
+	}
+	return out
+}
+
+// count gives the counter of a rule ID, declaring it on first use.
+func (c *compiler) count(id string) count {
+	if !c.counted[id] {
+		c.counted[id] = true
+		c.out.counters = append(c.out.counters, id)
+	}
+	return count{id}
+}
+
+// end is the verdict that counts, reports and then carries out an action under
+// a rule ID. It is a chain of its own, so that the limit on reports is one per
+// rule and never stands before the counter.
+func (c *compiler) end(id string, action Action) verdict {
+	name := "do_" + id + "_" + action.String()
+	if c.ends[name] {
+		return goTo(name)
+	}
+	c.ends[name] = true
+	rules := []rule{when(c.count(id)), when(report{id, action, c.policy.LogGroup})}
+	switch action {
+	case Allow:
+		rules = append(rules, when(accept))
+	case Reject:
+		rules = append(rules, when(refuseTCP{}), when(refuse{}))
+	default:
+		rules = append(rules, when(drop))
+	}
+	c.endings = append(c.endings, chain{name: name, rules: rules})
+	return goTo(name)
+}

@@ -1,0 +1,72 @@
+package firewall
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// input writes what may reach the gateway itself.
+func (c *compiler) input() error {
+	c.out.addSet(connectionStates(c.end(idInvalid, Drop)))
+	c.out.addSet(listenerDiscovery())
+	rules := []rule{
+		when(device{incoming, "lo"}, accept),
+		when(byState{setStates}),
+		// Neighbor Discovery is untracked. RFC 4890 4.4.1: must not be dropped.
+		when(icmpv6In{setND}, onLink{}, accept),
+		when(address{source, netip.MustParsePrefix("fe80::/10")}, icmpv6In{setMLD}, accept),
+	}
+	if len(c.policy.AdminPorts) > 0 && len(c.devices[ZoneLAN]) > 0 {
+		var ports []PortRange
+		for _, p := range c.policy.AdminPorts {
+			ports = append(ports, PortRange{p, p})
+		}
+		c.out.addSet(portSet("admin_ports", ports))
+		rules = append(rules, when(deviceIn{incoming, setLAN}, portIn{overTCP, destination, "admin_ports"}, c.count(idAdmin), accept))
+	}
+	if len(c.devices[ZoneWAN]) > 0 {
+		rules = append(rules, c.keyExchange()...)
+	}
+
+	byZone := set{name: "to_gateway", key: keyDevice(), verdicts: true}
+	for _, zone := range c.zones {
+		chain := "in_" + zone
+		list, err := c.adminRules(zone, ZoneGateway)
+		if err != nil {
+			return err
+		}
+		if zone != ZoneWAN {
+			list = append(list, when(echoRequest{ipv4}, accept), when(echoRequest{ipv6}, accept))
+		}
+		list = append(list, when(c.otherwise(zone, ZoneGateway)...))
+		c.out.addChain(chain, nil, list...)
+		for _, d := range c.devices[zone] {
+			byZone.elements = append(byZone.elements, element{label: strconv.Quote(d), key: deviceKey(d), verdict: goTo(chain)})
+		}
+	}
+	if len(byZone.elements) > 0 {
+		rules = append(rules, when(byDevice{c.out.addSet(byZone)}))
+	}
+	rules = append(rules, when(c.end(idInputDefault, Drop)))
+	c.out.addChain("input", &hook{kind: "filter", point: "input", priority: "filter", drop: true}, rules...)
+	return nil
+}
+
+// keyExchange lets in IKE (RFC 7296 2.23: UDP 500 and 4500) and ESP (RFC 4303)
+// on wan from the peers and from nobody else.
+func (c *compiler) keyExchange() []rule {
+	if len(c.policy.IKE) == 0 {
+		return nil
+	}
+	var rules []rule
+	from := fromPool(source, ikePeers, c.pools[ikePeers])
+	if c.ikeFromAnywhere() {
+		from = []statement{ipv4, ipv6}
+	}
+	for _, m := range from {
+		rules = append(rules,
+			when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, c.count(idIKE), accept),
+			when(deviceIn{incoming, setWAN}, m, overESP, c.count(idIKE), accept))
+	}
+	return rules
+}
