@@ -62,7 +62,8 @@ func newSpace(t testing.TB) *space {
 		t.Fatalf("make a network namespace: %v", err)
 	}
 	t.Cleanup(func() { s.handle.Close() })
-	s.sh("ip link set lo up")
+	// An address that is being checked for duplicates cannot be used for a second.
+	s.sh("ip link set lo up; for c in all default; do echo 0 > /proc/sys/net/ipv6/conf/$c/accept_dad; done")
 	return s
 }
 
