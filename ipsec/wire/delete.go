@@ -21,10 +21,18 @@ func (p *Delete) appendBody(b *cryptobyte.Builder) {
 	if len(p.SPIs) > 0 {
 		size = len(p.SPIs[0])
 	}
+	if len(p.SPIs) > maxSPIs || size > maxSPILen {
+		b.SetError(malformed(TypeDelete, fmt.Sprintf("%d SPIs of %d bytes are too many", len(p.SPIs), size)))
+		return
+	}
 	b.AddUint8(p.Protocol)
 	b.AddUint8(uint8(size))
 	b.AddUint16(uint16(len(p.SPIs)))
 	for _, spi := range p.SPIs {
+		if len(spi) != size || size == 0 {
+			b.SetError(malformed(TypeDelete, fmt.Sprintf("an SPI of %d bytes among those of %d", len(spi), size)))
+			return
+		}
 		b.AddBytes(spi)
 	}
 }
@@ -39,6 +47,7 @@ func parseDelete(s cryptobyte.String) (Payload, error) {
 	if count > maxSPIs || (count > 0 && size == 0) || int(count)*int(size) != len(s) {
 		return nil, malformed(TypeDelete, fmt.Sprintf("%d SPIs of %d bytes do not fit", count, size))
 	}
+	p.SPIs = make([][]byte, 0, count) // count is bounded by the bytes there are
 	for range count {
 		var spi []byte
 		if !s.ReadBytes(&spi, int(size)) {

@@ -50,6 +50,17 @@ func parseEncrypted(t, first PayloadType, body cryptobyte.String) (Payload, erro
 	return p, nil
 }
 
+// sealedFirst gives the type of the first payload inside an SK or SKF payload.
+func sealedFirst(p Payload) (PayloadType, bool) {
+	switch p := p.(type) {
+	case *Encrypted:
+		return p.First, true
+	case *Fragment:
+		return p.First, true
+	}
+	return NoNext, false
+}
+
 // Sealer protects the inside of a message; *crypto.Cipher with its random
 // source bound does.
 type Sealer struct {
@@ -90,8 +101,9 @@ func SealMessage(h Header, ps []Payload, s Sealer) ([]byte, error) {
 }
 
 // OpenMessage parses a message whose last payload is SK, opens it and parses
-// what is inside. Payloads in clear beside SK are not protected and left out.
-// An error of open comes back as it is.
+// what is inside. Of payloads in clear before SK only unknown critical ones
+// are kept, in front, because they must be refused; nothing else belongs
+// there (RFC 7296 section 1.2). An error of open comes back as it is.
 func OpenMessage(raw []byte, open func(ad, sealed []byte) ([]byte, error)) (*Message, error) {
 	m, err := Parse(raw)
 	if err != nil {
@@ -114,5 +126,11 @@ func OpenMessage(raw []byte, open func(ad, sealed []byte) ([]byte, error)) (*Mes
 			return nil, malformed(TypeSK, "inside another one")
 		}
 	}
-	return &Message{Header: m.Header, Payloads: inner}, nil
+	var critical []Payload
+	for _, p := range m.Payloads {
+		if u, ok := p.(*Unknown); ok && u.Critical {
+			critical = append(critical, u)
+		}
+	}
+	return &Message{Header: m.Header, Payloads: append(critical, inner...)}, nil
 }

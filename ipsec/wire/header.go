@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -43,6 +44,19 @@ const (
 	FlagVersion   Flags = 1 << 4 // the sender could speak a higher version
 	FlagResponse  Flags = 1 << 5
 )
+
+func (f Flags) String() string {
+	var set []string
+	for _, known := range []struct {
+		flag Flags
+		name string
+	}{{FlagInitiator, "initiator"}, {FlagVersion, "version"}, {FlagResponse, "response"}} {
+		if f&known.flag != 0 {
+			set = append(set, known.name)
+		}
+	}
+	return strings.Join(set, "+")
+}
 
 // Header is RFC 7296 section 3.1.
 type Header struct {

@@ -11,6 +11,7 @@ const (
 	maxSelectors  = 64 // of one TS payload
 	maxSPIs       = 256
 	maxAttributes = 64
+	maxSPILen     = 255 // its length is one byte
 )
 
 // Error says which part of a message is malformed.

@@ -93,6 +93,10 @@ type Notify struct {
 func (*Notify) Type() PayloadType { return TypeNotify }
 
 func (p *Notify) appendBody(b *cryptobyte.Builder) {
+	if len(p.SPI) > maxSPILen {
+		b.SetError(malformed(TypeNotify, fmt.Sprintf("an SPI of %d bytes", len(p.SPI))))
+		return
+	}
 	b.AddUint8(p.Protocol)
 	b.AddUint8(uint8(len(p.SPI)))
 	b.AddUint16(uint16(p.NotifyType))

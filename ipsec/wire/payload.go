@@ -146,11 +146,11 @@ func MarshalPayloads(ps []Payload) (first PayloadType, body []byte, err error) {
 		if i+1 < len(ps) {
 			next = ps[i+1].Type()
 		}
-		if e, ok := p.(*Encrypted); ok {
+		if inside, ok := sealedFirst(p); ok {
 			if i+1 < len(ps) {
-				return 0, nil, malformed(TypeSK, "must be the last payload")
+				return 0, nil, malformed(p.Type(), "must be the last payload")
 			}
-			next = e.First
+			next = inside
 		}
 		content := cryptobyte.NewBuilder(nil)
 		p.appendBody(content)

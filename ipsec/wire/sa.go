@@ -99,6 +99,7 @@ func parseProposal(s cryptobyte.String) (Proposal, error) {
 	if int(count) > maxTransforms {
 		return p, malformed(TypeSA, "too many transforms")
 	}
+	p.Transforms = make([]Transform, 0, min(int(count), len(s)/8)) // each is at least 8 bytes
 	for i := range int(count) {
 		t, more, err := parseTransform(&s)
 		if err != nil {
@@ -135,7 +136,8 @@ func parseTransform(s *cryptobyte.String) (t Transform, more bool, err error) {
 		if !body.ReadUint16(&kind) || !body.ReadUint16(&value) {
 			return t, false, malformed(TypeSA, "an attribute is cut off")
 		}
-		if kind == attrShort|attrKeyLength {
+		// A second key length, or one of nothing, cannot be understood either.
+		if kind == attrShort|attrKeyLength && t.KeyLength == 0 && value != 0 {
 			t.KeyLength = value
 			continue
 		}
@@ -148,7 +150,15 @@ func parseTransform(s *cryptobyte.String) (t Transform, more bool, err error) {
 }
 
 func (p *SA) appendBody(b *cryptobyte.Builder) {
+	if n := len(p.Proposals); n == 0 || n > maxProposals {
+		b.SetError(malformed(TypeSA, fmt.Sprintf("%d proposals", n)))
+		return
+	}
 	for i, proposal := range p.Proposals {
+		if len(proposal.SPI) > maxSPILen || len(proposal.Transforms) > maxTransforms {
+			b.SetError(malformed(TypeSA, fmt.Sprintf("an SPI of %d bytes, %d transforms", len(proposal.SPI), len(proposal.Transforms))))
+			return
+		}
 		body := cryptobyte.NewBuilder(nil)
 		body.AddUint8(proposal.Number)
 		body.AddUint8(proposal.Protocol)
@@ -163,6 +173,11 @@ func (p *SA) appendBody(b *cryptobyte.Builder) {
 }
 
 func (t Transform) append(b *cryptobyte.Builder, more bool) {
+	if t.Unknown {
+		// Without its attributes it would be another transform.
+		b.SetError(malformed(TypeSA, fmt.Sprintf("transform %d of type %d has an unknown attribute", t.ID, t.Type)))
+		return
+	}
 	body := cryptobyte.NewBuilder(nil)
 	body.AddUint8(t.Type)
 	body.AddUint8(0)

@@ -24,6 +24,18 @@ type TrafficSelector struct {
 	opaque []byte
 }
 
+// addrLen is the length of one address in bytes; 0 for a type that we do not
+// know.
+func (s TrafficSelector) addrLen() int {
+	switch s.Type {
+	case TSIPv4:
+		return 4
+	case TSIPv6:
+		return 16
+	}
+	return 0
+}
+
 // TS is a TSi or TSr payload (RFC 7296 section 3.13).
 type TS struct {
 	Responder bool // TSr
@@ -39,12 +51,20 @@ func (p *TS) Type() PayloadType {
 }
 
 func (p *TS) appendBody(b *cryptobyte.Builder) {
+	if len(p.Selectors) > maxSelectors {
+		b.SetError(malformed(p.Type(), fmt.Sprintf("%d selectors are too many", len(p.Selectors))))
+		return
+	}
 	b.AddUint8(uint8(len(p.Selectors)))
 	b.AddUint24(0)
 	for _, s := range p.Selectors {
 		body := s.opaque
-		if s.Start.IsValid() {
+		if size := s.addrLen(); size != 0 {
 			body = append(s.Start.AsSlice(), s.End.AsSlice()...)
+			if s.Start.BitLen() != 8*size || s.End.BitLen() != 8*size {
+				b.SetError(malformed(p.Type(), fmt.Sprintf("a selector of type %d from %s to %s", s.Type, s.Start, s.End)))
+				return
+			}
 		}
 		b.AddUint8(s.Type)
 		b.AddUint8(s.Protocol)
@@ -64,6 +84,9 @@ func parseTS(t PayloadType, s cryptobyte.String) (Payload, error) {
 	if int(count) > maxSelectors {
 		return nil, malformed(t, "too many selectors")
 	}
+	// A selector is at least 8 bytes, so that a short payload cannot claim
+	// memory by its count.
+	p.Selectors = make([]TrafficSelector, 0, min(int(count), len(s)/8))
 	for range count {
 		sel, err := parseSelector(t, &s)
 		if err != nil {
@@ -86,7 +109,7 @@ func parseSelector(t PayloadType, s *cryptobyte.String) (TrafficSelector, error)
 		length < 8 || !s.ReadBytes(&body, int(length)-8) {
 		return sel, malformed(t, "a selector is cut off")
 	}
-	size := map[uint8]int{TSIPv4: 4, TSIPv6: 16}[sel.Type]
+	size := sel.addrLen()
 	if size == 0 {
 		sel.opaque = body
 		return sel, nil
