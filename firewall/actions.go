@@ -3,36 +3,37 @@ package firewall
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
-// verdict ends the walk of a packet, or with a chain moves it there.
-type verdict struct {
-	kind  expr.VerdictKind
-	chain string
-}
+// verdict ends the walk of a packet or moves it to a chain, in nft syntax.
+type verdict string
 
-var (
-	accept = verdict{kind: expr.VerdictAccept}
-	drop   = verdict{kind: expr.VerdictDrop}
+const (
+	accept verdict = "accept"
+	drop   verdict = "drop"
 )
 
-func goTo(chain string) verdict { return verdict{expr.VerdictGoto, chain} }
+const gotoKeyword = "goto "
 
-func (v verdict) text() string {
-	switch v.kind {
-	case expr.VerdictAccept:
-		return "accept"
-	case expr.VerdictGoto:
-		return "goto " + v.chain
+func goTo(chain string) verdict { return verdict(gotoKeyword + chain) }
+
+func (v verdict) text() string { return string(v) }
+
+func (v verdict) expr() *expr.Verdict {
+	if chain, ok := strings.CutPrefix(string(v), gotoKeyword); ok {
+		return &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}
 	}
-	return "drop"
+	if v == accept {
+		return &expr.Verdict{Kind: expr.VerdictAccept}
+	}
+	return &expr.Verdict{Kind: expr.VerdictDrop}
 }
 
-func (v verdict) expr() *expr.Verdict             { return &expr.Verdict{Kind: v.kind, Chain: v.chain} }
-func (v verdict) exprs(names setNames) []expr.Any { return []expr.Any{v.expr()} }
+func (v verdict) exprs(setNames) []expr.Any { return []expr.Any{v.expr()} }
 
 // count adds the packet to the counter of a rule ID.
 type count struct{ id string }

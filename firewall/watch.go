@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/florianl/go-nflog/v2"
@@ -53,10 +54,17 @@ func WatchLog(ctx context.Context, group uint16, log *slog.Logger, fn func(Dropp
 	}
 	inner, cancel := context.WithCancel(ctx)
 	failed := make(chan error, 1)
+	// The library's goroutine may outlive its Close by one packet; over keeps
+	// that packet from fn and from a closed socket.
+	var mu sync.Mutex
+	over := false
 	onPacket := func(a nflog.Attribute) int {
-		if inner.Err() == nil {
-			fn(describe(a, func(index uint32) string { return deviceName(names, index) }))
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return 1
 		}
+		fn(describe(a, func(index uint32) string { return deviceName(names, index) }))
 		return 0
 	}
 	onError := func(err error) int {
@@ -84,8 +92,9 @@ func WatchLog(ctx context.Context, group uint16, log *slog.Logger, fn func(Dropp
 	if ctx.Err() != nil {
 		err = nil
 	}
-	// The reader's goroutine may still be in fn; deviceName survives a closed
-	// socket, so the order does not matter.
+	mu.Lock()
+	over = true
+	mu.Unlock()
 	unix.Close(names)
 	if err != nil {
 		return fmt.Errorf("watch nflog group %d: %w", group, err)
