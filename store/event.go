@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Event is something that a person may want to read later. It never holds a
+// secret.
+type Event struct {
+	ID   int64
+	Time time.Time
+	// Severity is info, warn or error.
+	Severity string
+	// Kind is tunnel, apply, login, firewall or system.
+	Kind string
+	// Subject is what it is about: a branch, an admin; may be empty.
+	Subject string
+	Message string
+}
+
+// keepEvents bounds the table.
+const keepEvents = 10_000
+
+// AppendEvent adds an event; the oldest go when there are too many.
+func (db *DB) AppendEvent(ctx context.Context, e Event) error {
+	res, err := db.sql.ExecContext(ctx, "INSERT INTO events (time, severity, kind, subject, message) VALUES (?, ?, ?, ?, ?)",
+		millis(e.Time), e.Severity, e.Kind, e.Subject, e.Message)
+	if err != nil {
+		return fmt.Errorf("store an event: %w", err)
+	}
+	id, err := res.LastInsertId()
+	if err != nil || id%100 != 0 {
+		return err
+	}
+	if _, err := db.sql.ExecContext(ctx, "DELETE FROM events WHERE id <= ?", id-keepEvents); err != nil {
+		return fmt.Errorf("drop old events: %w", err)
+	}
+	return nil
+}
+
+// Events lists the newest first.
+func (db *DB) Events(ctx context.Context, limit int) ([]Event, error) {
+	rows, err := db.sql.QueryContext(ctx, "SELECT id, time, severity, kind, subject, message FROM events ORDER BY id DESC LIMIT ?", limit)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	defer rows.Close()
+	var out []Event
+	for rows.Next() {
+		var e Event
+		var at int64
+		if err := rows.Scan(&e.ID, &at, &e.Severity, &e.Kind, &e.Subject, &e.Message); err != nil {
+			return nil, fmt.Errorf("list events: %w", err)
+		}
+		e.Time = fromMillis(at)
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// RevisionState is what became of a revision.
+type RevisionState string
+
+// The states.
+const (
+	RevisionApplied    RevisionState = "applied" // being tried
+	RevisionConfirmed  RevisionState = "confirmed"
+	RevisionReverted   RevisionState = "reverted"
+	RevisionSuperseded RevisionState = "superseded"
+)
+
+// Revision is a draft, frozen. The gateway runs from one, never from the
+// draft.
+type Revision struct {
+	ID              int64
+	State           RevisionState
+	Author, Message string
+	Created         time.Time
+	Document        Document // with secrets; empty in lists
+}
+
+// keepRevisions is how many are kept; the confirmed one always is.
+const keepRevisions = 500
+
+// Commit freezes the draft as a revision that is being tried.
+func (db *DB) Commit(ctx context.Context, author, message string) (Revision, error) {
+	rev := Revision{State: RevisionApplied, Author: author, Message: message, Created: time.Now()}
+	err := db.write(ctx, func(tx *sql.Tx) error {
+		var err error
+		if rev.Document, err = db.readDraft(ctx, tx); err != nil {
+			return err
+		}
+		if err := rev.Document.Validate(); err != nil {
+			return err
+		}
+		document, err := rev.Document.WithoutSecrets().Marshal()
+		if err != nil {
+			return err
+		}
+		keys := map[string]string{}
+		for _, b := range rev.Document.Branches {
+			keys[b.Name] = b.PSK.Reveal()
+		}
+		plain, err := json.Marshal(keys)
+		if err != nil {
+			return err
+		}
+		sealed, err := db.seal.seal(revisionSecrets, plain)
+		if err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO revisions (state, author, message, created, document, secrets)
+			VALUES (?, ?, ?, ?, ?, ?)`, rev.State, author, message, millis(rev.Created), string(document), sealed)
+		if err != nil {
+			return fmt.Errorf("write the revision: %w", err)
+		}
+		if rev.ID, err = res.LastInsertId(); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM revisions WHERE id <= ? AND state != 'confirmed'", rev.ID-keepRevisions)
+		return err
+	})
+	return rev, err
+}
+
+// revisionSecrets is what the sealed keys of a revision are bound to.
+const revisionSecrets = "revision secrets"
+
+// Confirm makes a revision the one that is in force, also after a restart.
+func (db *DB) Confirm(ctx context.Context, id int64) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET state = 'superseded' WHERE state = 'confirmed' AND id != ?", id); err != nil {
+			return fmt.Errorf("confirm revision %d: %w", id, err)
+		}
+		return setState(ctx, tx, id, RevisionConfirmed)
+	})
+}
+
+// Revert notes that a revision was taken back.
+func (db *DB) Revert(ctx context.Context, id int64) error {
+	return db.write(ctx, func(tx *sql.Tx) error { return setState(ctx, tx, id, RevisionReverted) })
+}
+
+// setState ends a revision's trial; one that is not being tried cannot change.
+func setState(ctx context.Context, tx *sql.Tx, id int64, to RevisionState) error {
+	res, err := tx.ExecContext(ctx, "UPDATE revisions SET state = ? WHERE id = ? AND state = 'applied'", to, id)
+	if err != nil {
+		return fmt.Errorf("revision %d: %w", id, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("revision %d is not being tried: %w", id, ErrNotFound))
+	}
+	return nil
+}
+
+// Confirmed is the revision to run; ErrNotFound if there is none yet.
+func (db *DB) Confirmed(ctx context.Context) (Revision, error) {
+	var rev Revision
+	err := db.write(ctx, func(tx *sql.Tx) (err error) {
+		rev, err = db.readConfirmed(ctx, tx)
+		return err
+	})
+	return rev, err
+}
+
+func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
+	var rev Revision
+	var created int64
+	var document string
+	var sealed []byte
+	err := tx.QueryRowContext(ctx, `SELECT id, state, author, message, created, document, secrets FROM revisions
+		WHERE state = 'confirmed' ORDER BY id DESC LIMIT 1`).
+		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created, &document, &sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return rev, fmt.Errorf("confirmed revision: %w", ErrNotFound)
+	}
+	if err != nil {
+		return rev, fmt.Errorf("read the confirmed revision: %w", err)
+	}
+	rev.Created = fromMillis(created)
+	if rev.Document, err = ParseDocument(strings.NewReader(document)); err != nil {
+		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
+	}
+	plain, err := db.seal.open(revisionSecrets, sealed)
+	if err != nil {
+		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
+	}
+	var keys map[string]string
+	if err := json.Unmarshal(plain, &keys); err != nil {
+		return rev, fmt.Errorf("revision %d: its secrets are damaged", rev.ID)
+	}
+	for i := range rev.Document.Branches {
+		b := &rev.Document.Branches[i]
+		b.PSK = Secret(keys[b.Name])
+	}
+	return rev, nil
+}
+
+// Revisions lists the newest first, without their documents.
+func (db *DB) Revisions(ctx context.Context, limit int) ([]Revision, error) {
+	var out []Revision
+	rows, err := db.sql.QueryContext(ctx,
+		"SELECT id, state, author, message, created FROM revisions ORDER BY id DESC LIMIT ?", limit)
+	if err != nil {
+		return nil, fmt.Errorf("list revisions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r Revision
+		var created int64
+		if err := rows.Scan(&r.ID, &r.State, &r.Author, &r.Message, &created); err != nil {
+			return nil, fmt.Errorf("list revisions: %w", err)
+		}
+		r.Created = fromMillis(created)
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// Discard makes the draft what the confirmed revision says.
+func (db *DB) Discard(ctx context.Context) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		rev, err := db.readConfirmed(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return db.writeDraft(ctx, tx, rev.Document)
+	})
+}

@@ -1,0 +1,35 @@
+package store
+
+import (
+	"encoding/json"
+	"net/netip"
+	"reflect"
+
+	"github.com/invopop/jsonschema"
+)
+
+// Schema is the JSON Schema (2020-12) of a configuration document.
+func Schema() []byte {
+	r := &jsonschema.Reflector{
+		ExpandedStruct: true,
+		Mapper: func(t reflect.Type) *jsonschema.Schema {
+			switch t {
+			case reflect.TypeFor[netip.Prefix]():
+				return &jsonschema.Schema{Type: "string", Description: "An IP address or network with its length, as in 10.1.0.0/24 or fd00:1::/64."}
+			case reflect.TypeFor[netip.Addr]():
+				return &jsonschema.Schema{Type: "string", Description: "An IPv4 or IPv6 address."}
+			}
+			return nil
+		},
+	}
+	s := r.Reflect(&Document{})
+	s.Title = "Gatehouse configuration"
+	// The schema has no address on the internet yet; a name of its own is
+	// enough to refer to it.
+	s.ID = "urn:gatehouse:config:1"
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		panic(err) // a value that cannot be marshalled would be a bug of the types above
+	}
+	return append(text, '\n')
+}

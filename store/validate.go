@@ -1,0 +1,226 @@
+package store
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+)
+
+var (
+	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+	hostPattern   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+	devicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$`)
+)
+
+// Bounds that an admin may run into; said in the messages.
+const (
+	minPSK, maxPSK     = 8, 128
+	minMTU, maxMTU     = 1280, 9000
+	minRekey, maxRekey = 5, 86400
+	minDPD, maxDPD     = 2, 3600
+	maxNote            = 1000
+)
+
+// checker gathers field errors.
+type checker struct{ found ValidationError }
+
+func (c *checker) bad(field, code, format string, args ...any) {
+	c.found = append(c.found, FieldError{Field: field, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+// unique reports a value that came before and remembers it.
+func (c *checker) unique(seen map[string]bool, field, value string) {
+	if seen[value] {
+		c.bad(field, "repeated", "%q is used twice", value)
+	}
+	seen[value] = true
+}
+
+// Validate finds everything that is wrong with a document; nil if nothing is.
+func (d Document) Validate() error {
+	c := &checker{}
+	if d.Version != DocumentVersion {
+		c.bad("version", "version", "must be %d", DocumentVersion)
+	}
+	if !hostPattern.MatchString(d.System.Name) {
+		c.bad("system.name", "format", "must be one DNS label: letters, digits and hyphens, at most 63")
+	}
+	c.interfaces(d.Interfaces)
+	c.routes(d)
+	c.firewall(d.Firewall)
+	c.branches(d)
+	if len(c.found) == 0 {
+		return nil
+	}
+	return c.found
+}
+
+func (c *checker) interfaces(all []Interface) {
+	names, devices := map[string]bool{}, map[string]bool{}
+	var networks []netip.Prefix
+	for i, n := range all {
+		at := fmt.Sprintf("interfaces[%d]", i)
+		if !namePattern.MatchString(n.Name) {
+			c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
+		}
+		c.unique(names, at+".name", n.Name)
+		if !devicePattern.MatchString(n.Device) || n.Device == "lo" || n.Device == "ipsec0" || n.Device == "all" || n.Device == "default" {
+			c.bad(at+".device", "format", "%q is not a port that can be configured", n.Device)
+		}
+		c.unique(devices, at+".device", n.Device)
+		if n.Zone != ZoneWAN && n.Zone != ZoneLAN {
+			c.bad(at+".zone", "choice", "must be wan or lan")
+		}
+		if n.MTU != 0 && (n.MTU < minMTU || n.MTU > maxMTU) {
+			c.bad(at+".mtu", "range", "must be %d to %d bytes, or left out", minMTU, maxMTU)
+		}
+		if len(n.Addresses) == 0 {
+			c.bad(at+".addresses", "required", "needs at least one address")
+		}
+		for j, a := range n.Addresses {
+			field := fmt.Sprintf("%s.addresses[%d]", at, j)
+			if !ownAddress(a) {
+				c.bad(field, "format", "must be an address of this gateway with its network's length, as in 10.1.0.1/24")
+				continue
+			}
+			for _, other := range networks {
+				if other.Overlaps(a) {
+					c.bad(field, "overlap", "overlaps the network %s of another address", other)
+				}
+			}
+			networks = append(networks, a.Masked())
+		}
+		c.gateways(at, n)
+	}
+}
+
+// ownAddress refuses what no host can have: the network's own address, the
+// broadcast address and special ranges.
+func ownAddress(p netip.Prefix) bool {
+	a := p.Addr()
+	if !p.IsValid() || p.Bits() == 0 || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6() || a.Zone() != "" {
+		return false
+	}
+	if a.Is4() && p.Bits() < 31 {
+		return a != p.Masked().Addr() && p.Contains(a.Next())
+	}
+	return true
+}
+
+func (c *checker) gateways(at string, n Interface) {
+	if len(n.Gateways) > 0 && n.Zone != ZoneWAN {
+		c.bad(at+".gateways", "choice", "only an interface of the zone wan has a way to the internet")
+	}
+	families := map[bool]bool{}
+	for j, gw := range n.Gateways {
+		field := fmt.Sprintf("%s.gateways[%d]", at, j)
+		if families[gw.Is4()] {
+			c.bad(field, "repeated", "a second gateway of the same family")
+		}
+		families[gw.Is4()] = true
+		inside := func(a netip.Prefix) bool { return a.Contains(gw) && a.Addr() != gw }
+		if !gw.IsLinkLocalUnicast() && !slices.ContainsFunc(n.Addresses, inside) {
+			c.bad(field, "network", "%s is not in a network of this interface", gw)
+		}
+	}
+}
+
+func (c *checker) routes(d Document) {
+	seen := map[string]bool{}
+	for i, r := range d.Routes {
+		at := fmt.Sprintf("routes[%d]", i)
+		if !r.Destination.IsValid() || r.Destination != r.Destination.Masked() {
+			c.bad(at+".destination", "format", "must be a network, as in 10.9.0.0/16")
+			continue
+		}
+		c.unique(seen, at+".destination", r.Destination.String())
+		reachable := slices.ContainsFunc(d.Interfaces, func(n Interface) bool {
+			return slices.ContainsFunc(n.Addresses, func(a netip.Prefix) bool { return a.Contains(r.Via) && a.Addr() != r.Via })
+		})
+		if !reachable {
+			c.bad(at+".via", "network", "must be an address in a network of one of the interfaces")
+		}
+		if r.Via.IsValid() && r.Via.Is4() != r.Destination.Addr().Is4() {
+			c.bad(at+".via", "family", "must be of the destination's family")
+		}
+	}
+}
+
+func (c *checker) firewall(f Firewall) {
+	zones := []Zone{ZoneWAN, ZoneLAN, ZoneVPN}
+	pairs := map[string]bool{}
+	for i, d := range f.Defaults {
+		at := fmt.Sprintf("firewall.defaults[%d]", i)
+		if !slices.Contains(zones, d.From) {
+			c.bad(at+".from", "choice", "must be wan, lan or vpn")
+		}
+		if !slices.Contains(zones, d.To) && d.To != ZoneGateway {
+			c.bad(at+".to", "choice", "must be wan, lan, vpn or gateway")
+		}
+		c.action(at, d.Action)
+		if d.From == ZoneWAN && d.Action == Allow {
+			c.bad(at+".action", "choice", "nothing from the internet may be allowed as a default; add a rule for what must come in")
+		}
+		c.unique(pairs, at, string(d.From)+" to "+string(d.To))
+	}
+	names := map[string]bool{}
+	for i, r := range f.Rules {
+		c.rule(fmt.Sprintf("firewall.rules[%d]", i), r, zones)
+		c.unique(names, fmt.Sprintf("firewall.rules[%d].name", i), r.Name)
+	}
+}
+
+func (c *checker) action(at string, a Action) {
+	if a != Allow && a != Reject && a != Drop {
+		c.bad(at+".action", "choice", "must be allow, reject or drop")
+	}
+}
+
+func (c *checker) rule(at string, r Rule, zones []Zone) {
+	if !namePattern.MatchString(r.Name) {
+		c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
+	}
+	if !slices.Contains(zones, r.From) {
+		c.bad(at+".from", "choice", "must be wan, lan or vpn")
+	}
+	if !slices.Contains(zones, r.To) && r.To != ZoneGateway {
+		c.bad(at+".to", "choice", "must be wan, lan, vpn or gateway")
+	}
+	c.action(at, r.Action)
+	if !slices.Contains([]string{"", "tcp", "udp", "icmp"}, r.Protocol) {
+		c.bad(at+".protocol", "choice", "must be tcp, udp, icmp or left out")
+	}
+	if len(r.Ports) > 0 && r.Protocol != "tcp" && r.Protocol != "udp" {
+		c.bad(at+".ports", "choice", "only tcp and udp have ports")
+	}
+	for j, p := range r.Ports {
+		if p.First == 0 || p.Last < p.First {
+			c.bad(fmt.Sprintf("%s.ports[%d]", at, j), "range", "must be a range from 1 to 65535, the lower port first")
+		}
+	}
+	c.networks(at+".sources", r.Sources)
+	c.networks(at+".destinations", r.Destinations)
+	if len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(r.Sources, r.Destinations) {
+		c.bad(at+".destinations", "family", "sources and destinations have no address family in common")
+	}
+	if len(r.Note) > maxNote {
+		c.bad(at+".note", "length", "at most %d bytes", maxNote)
+	}
+}
+
+// networks checks that each is a network without host bits.
+func (c *checker) networks(at string, all []netip.Prefix) {
+	for i, n := range all {
+		if !n.IsValid() || n != n.Masked() || n.Addr().Is4In6() {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "format", "must be a network, as in 10.2.0.0/24")
+		}
+	}
+}
+
+func shareFamily(a, b []netip.Prefix) bool {
+	has := func(all []netip.Prefix, v4 bool) bool {
+		return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Addr().Is4() == v4 })
+	}
+	return has(a, true) && has(b, true) || has(a, false) && has(b, false)
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+func (c *checker) branches(d Document) {
+	names := map[string]bool{}
+	type network struct {
+		prefix netip.Prefix
+		whose  string
+	}
+	var taken []network
+	for _, n := range d.Interfaces {
+		for _, a := range n.Addresses {
+			if a.IsValid() {
+				taken = append(taken, network{a.Masked(), "the network of interface " + n.Name})
+			}
+		}
+	}
+	for i, b := range d.Branches {
+		at := fmt.Sprintf("branches[%d]", i)
+		c.unique(names, at+".name", b.Name)
+		c.branch(at, b)
+		for j, n := range b.RemoteNetworks {
+			if !n.IsValid() {
+				continue
+			}
+			field := fmt.Sprintf("%s.remote_networks[%d]", at, j)
+			for _, t := range taken {
+				if t.prefix.Overlaps(n) {
+					c.bad(field, "overlap", "%s overlaps %s (%s)", n, t.whose, t.prefix)
+				}
+			}
+			taken = append(taken, network{n, "a network of branch " + b.Name})
+		}
+	}
+}
+
+func (c *checker) branch(at string, b Branch) {
+	if !namePattern.MatchString(b.Name) {
+		c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
+	}
+	if b.Start != StartAlways && b.Start != StartAnswer {
+		c.bad(at+".start", "choice", "must be always or answer")
+	}
+	switch {
+	case b.Peer == "" && b.Start == StartAlways:
+		c.bad(at+".peer", "required", "is needed to call the other side; leave it out only with start answer")
+	case b.Peer != "" && !isPeer(b.Peer):
+		c.bad(at+".peer", "format", "must be an IP address or a DNS name")
+	case b.Peer == "" && b.RemoteID == "":
+		c.bad(at+".remote_id", "required", "is needed when the other side may call from anywhere")
+	}
+	c.identity(at+".local_id", b.LocalID)
+	c.identity(at+".remote_id", b.RemoteID)
+	if n := len(b.PSK); n == 0 {
+		c.bad(at+".psk", "required", "a shared key is needed")
+	} else if n < minPSK || n > maxPSK {
+		c.bad(at+".psk", "length", "must have %d to %d bytes", minPSK, maxPSK)
+	}
+	c.someNetworks(at+".local_networks", b.LocalNetworks)
+	c.someNetworks(at+".remote_networks", b.RemoteNetworks)
+	if len(b.LocalNetworks) > 0 && len(b.RemoteNetworks) > 0 && !shareFamily(b.LocalNetworks, b.RemoteNetworks) {
+		c.bad(at+".remote_networks", "family", "our networks and theirs have no address family in common")
+	}
+	ike, esp := SuiteNames()
+	c.proposals(at+".ike_proposals", b.IKEProposals, ike)
+	c.proposals(at+".esp_proposals", b.ESPProposals, esp)
+	if b.RekeySeconds != 0 && (b.RekeySeconds < minRekey || b.RekeySeconds > maxRekey) {
+		c.bad(at+".rekey_seconds", "range", "must be %d to %d seconds, or left out", minRekey, maxRekey)
+	}
+	if b.DPDSeconds != 0 && (b.DPDSeconds < minDPD || b.DPDSeconds > maxDPD) {
+		c.bad(at+".dpd_seconds", "range", "must be %d to %d seconds, or left out", minDPD, maxDPD)
+	}
+	if len(b.Note) > maxNote {
+		c.bad(at+".note", "length", "at most %d bytes", maxNote)
+	}
+}
+
+func (c *checker) someNetworks(at string, networks []netip.Prefix) {
+	if len(networks) == 0 {
+		c.bad(at, "required", "needs at least one network")
+	}
+	c.networks(at, networks)
+}
+
+func (c *checker) proposals(at string, names, known []string) {
+	for i, n := range names {
+		if !slices.Contains(known, n) {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "choice", "%q is not a known proposal, such as %s", n, known[0])
+		}
+	}
+}
+
+// identity accepts an address, a mail address or a DNS name.
+func (c *checker) identity(at, id string) {
+	if id == "" || isPeer(id) {
+		return
+	}
+	local, domain, mail := strings.Cut(id, "@")
+	if !mail || local == "" || !isName(domain) || strings.ContainsFunc(local, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		c.bad(at, "format", "must be an IP address, a DNS name or a mail address")
+	}
+}
+
+func isPeer(s string) bool {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Zone() == "" && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
+	}
+	return isName(s)
+}
+
+// isName says whether s is a DNS name. One that is all digits and dots would
+// be a mistyped address.
+func isName(s string) bool {
+	if len(s) == 0 || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {
+		return false
+	}
+	return !slices.ContainsFunc(strings.Split(s, "."), func(label string) bool { return !hostPattern.MatchString(label) })
+}
