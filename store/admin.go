@@ -23,7 +23,7 @@ type Admin struct {
 func (db *DB) Admin(ctx context.Context, name string) (Admin, error) {
 	var a Admin
 	var changed int64
-	err := db.sql.QueryRowContext(ctx, "SELECT name, hash, one_time, changed FROM admins WHERE name = ?", name).
+	err := db.reader.QueryRowContext(ctx, "SELECT name, hash, one_time, changed FROM admins WHERE name = ?", name).
 		Scan(&a.Name, &a.Hash, &a.OneTime, &changed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, fmt.Errorf("admin: %w", ErrNotFound)
@@ -34,7 +34,7 @@ func (db *DB) Admin(ctx context.Context, name string) (Admin, error) {
 
 // Admins lists all accounts by name.
 func (db *DB) Admins(ctx context.Context) ([]Admin, error) {
-	rows, err := db.sql.QueryContext(ctx, "SELECT name, hash, one_time, changed FROM admins ORDER BY name")
+	rows, err := db.reader.QueryContext(ctx, "SELECT name, hash, one_time, changed FROM admins ORDER BY name")
 	if err != nil {
 		return nil, fmt.Errorf("list admins: %w", err)
 	}
@@ -57,7 +57,7 @@ func (db *DB) PutAdmin(ctx context.Context, a Admin) error {
 	if !namePattern.MatchString(a.Name) || a.Hash == "" {
 		return fmt.Errorf("admin %q: needs a name of lower case letters and digits, and a password", a.Name)
 	}
-	_, err := db.sql.ExecContext(ctx, `INSERT INTO admins (name, hash, one_time, changed) VALUES (?, ?, ?, ?)
+	_, err := db.writer.ExecContext(ctx, `INSERT INTO admins (name, hash, one_time, changed) VALUES (?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, one_time = excluded.one_time, changed = excluded.changed`,
 		a.Name, a.Hash, a.OneTime, millis(a.Changed))
 	if err != nil {

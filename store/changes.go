@@ -12,7 +12,7 @@ import (
 // revision; empty if it does not.
 func (db *DB) Changes(ctx context.Context) ([]string, error) {
 	var out []string
-	err := db.write(ctx, func(tx *sql.Tx) error {
+	err := db.read(ctx, func(tx *sql.Tx) error {
 		draft, err := db.readDraft(ctx, tx)
 		if err != nil {
 			return err

@@ -5,13 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Draft reads the draft, with its secrets.
 func (db *DB) Draft(ctx context.Context) (Document, error) {
 	var doc Document
-	err := db.write(ctx, func(tx *sql.Tx) (err error) {
+	err := db.read(ctx, func(tx *sql.Tx) (err error) {
 		doc, err = db.readDraft(ctx, tx)
 		return err
 	})
@@ -82,35 +83,34 @@ func (db *DB) PutBranch(ctx context.Context, oldName string, b Branch) error {
 	return db.edit(ctx, func(doc *Document) error {
 		at := len(doc.Branches)
 		if oldName != "" {
-			for at = 0; at < len(doc.Branches) && doc.Branches[at].Name != oldName; at++ {
-			}
-			if at == len(doc.Branches) {
+			at = slices.IndexFunc(doc.Branches, func(o Branch) bool { return o.Name == oldName })
+			if at < 0 {
 				return fmt.Errorf("branch %s: %w", oldName, ErrNotFound)
 			}
 			keepKey(&b, doc.Branches, oldName)
-			doc.Branches[at] = b
-		} else {
-			doc.Branches = append(doc.Branches, b)
 		}
-		return relative(doc.Validate(), fmt.Sprintf("branches[%d].", at), b.Name)
+		// A clash between two branches is reported at the later one, so this
+		// one comes last while it is looked at.
+		others := slices.Delete(slices.Clone(doc.Branches), at, min(at+1, len(doc.Branches)))
+		judged := *doc
+		judged.Branches = append(others, b)
+		if err := relative(judged.Validate(), fmt.Sprintf("branches[%d].", len(others))); err != nil {
+			return err
+		}
+		doc.Branches = slices.Insert(others, at, b)
+		return nil
 	})
 }
 
-// relative makes field errors below prefix relative to it. An overlap is
-// reported at whichever branch comes later; it belongs to the one being
-// edited all the same.
-func relative(err error, prefix, name string) error {
+// relative makes the field errors below prefix relative to it.
+func relative(err error, prefix string) error {
 	var found ValidationError
 	if !errors.As(err, &found) {
 		return err
 	}
 	out := make(ValidationError, len(found))
 	for i, f := range found {
-		if rest, ok := strings.CutPrefix(f.Field, prefix); ok {
-			f.Field = rest
-		} else if f.Code == "overlap" && strings.Contains(f.Message, "branch "+name+" ") {
-			f.Field = "remote_networks"
-		}
+		f.Field = strings.TrimPrefix(f.Field, prefix)
 		out[i] = f
 	}
 	return out

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -25,24 +26,26 @@ const keepEvents = 10_000
 
 // AppendEvent adds an event; the oldest go when there are too many.
 func (db *DB) AppendEvent(ctx context.Context, e Event) error {
-	res, err := db.sql.ExecContext(ctx, "INSERT INTO events (time, severity, kind, subject, message) VALUES (?, ?, ?, ?, ?)",
-		millis(e.Time), e.Severity, e.Kind, e.Subject, e.Message)
-	if err != nil {
-		return fmt.Errorf("store an event: %w", err)
-	}
-	id, err := res.LastInsertId()
-	if err != nil || id%100 != 0 {
-		return err
-	}
-	if _, err := db.sql.ExecContext(ctx, "DELETE FROM events WHERE id <= ?", id-keepEvents); err != nil {
-		return fmt.Errorf("drop old events: %w", err)
-	}
-	return nil
+	return db.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "INSERT INTO events (time, severity, kind, subject, message) VALUES (?, ?, ?, ?, ?)",
+			millis(e.Time), e.Severity, e.Kind, e.Subject, e.Message)
+		if err != nil {
+			return fmt.Errorf("store an event: %w", err)
+		}
+		id, err := res.LastInsertId()
+		if err != nil {
+			return fmt.Errorf("store an event: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id <= ?", id-keepEvents); err != nil {
+			return fmt.Errorf("drop old events: %w", err)
+		}
+		return nil
+	})
 }
 
 // Events lists the newest first.
 func (db *DB) Events(ctx context.Context, limit int) ([]Event, error) {
-	rows, err := db.sql.QueryContext(ctx, "SELECT id, time, severity, kind, subject, message FROM events ORDER BY id DESC LIMIT ?", limit)
+	rows, err := db.reader.QueryContext(ctx, "SELECT id, time, severity, kind, subject, message FROM events ORDER BY id DESC LIMIT ?", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
 )
 
 //go:embed migrations/*.sql
@@ -28,17 +29,25 @@ const (
 // DB is the open database. It is safe for concurrent use, also beside other
 // processes on the same directory.
 type DB struct {
-	sql  *sql.DB
-	seal *sealer
+	// writer has one connection: writers of this process queue in Go instead of
+	// polling for SQLite's lock. reader's transactions take no lock, so a
+	// reader sees one state and waits for nobody (WAL).
+	writer, reader *sql.DB
+	seal           *sealer
 }
 
 // Open opens or makes the database of a data directory and brings its schema
-// up to date. The directory gets mode 0700 and the files 0600. A database of a
-// newer version is refused.
+// up to date. A directory that it makes has mode 0700; the files have 0600. A
+// database of a newer version is refused.
 func Open(ctx context.Context, dir string) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
+	unlock, err := lockDirectory(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	defer unlock()
 	path := filepath.Join(dir, databaseName)
 	// SQLite gives the WAL the mode of the database, so it is enough to make
 	// that file first.
@@ -49,39 +58,63 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	seal, err := openSealer(filepath.Join(dir, keyName))
-	if err != nil {
+	db := &DB{}
+	if db.seal, err = openSealer(filepath.Join(dir, keyName)); err != nil {
 		return nil, err
 	}
-	// Every transaction that may write takes the lock at its start
-	// (immediate): two processes then wait for each other instead of failing
-	// halfway. FULL: a confirmed change survives a power cut.
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"_journal_mode": {"WAL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
-		"_synchronous": {"FULL"}, "_txlock": {"immediate"},
-	}.Encode()}
-	handle, err := sql.Open("sqlite3", dsn.String())
-	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", path, err)
+	// A transaction that may write takes the lock at its start (immediate):
+	// two processes then wait for each other instead of failing halfway. FULL:
+	// a confirmed change survives a power cut.
+	if db.writer, err = connect(path, 1, url.Values{"_synchronous": {"FULL"}, "_txlock": {"immediate"}}); err != nil {
+		return nil, err
 	}
-	handle.SetMaxOpenConns(4)
-	db := &DB{sql: handle, seal: seal}
+	if db.reader, err = connect(path, 4, url.Values{"_query_only": {"on"}, "_txlock": {"deferred"}}); err != nil {
+		return nil, errors.Join(err, db.writer.Close())
+	}
 	if err := db.migrate(ctx); err != nil {
-		handle.Close()
-		return nil, fmt.Errorf("database %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}
 	return db, nil
 }
 
-// Close closes the database.
-func (db *DB) Close() error { return db.sql.Close() }
+func connect(path string, connections int, options url.Values) (*sql.DB, error) {
+	for name, value := range map[string]string{"_journal_mode": "WAL", "_foreign_keys": "on", "_busy_timeout": "10000"} {
+		options.Set(name, value)
+	}
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}
+	handle, err := sql.Open("sqlite3", dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	handle.SetMaxOpenConns(connections)
+	return handle, nil
+}
+
+// lockDirectory keeps a second process from making the same files or running
+// the same migration meanwhile. The lock goes with the process.
+func lockDirectory(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+	}
+	return func() { f.Close() }, nil
+}
+
+// Close closes the database. The writer goes last: it empties the WAL.
+func (db *DB) Close() error { return errors.Join(db.reader.Close(), db.writer.Close()) }
 
 func (db *DB) migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db.sql, files)
+	p, err := goose.NewProvider(goose.DialectSQLite3, db.writer, files)
 	if err != nil {
 		return err
 	}
@@ -105,7 +138,7 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // write runs f in one transaction that is undone if f fails.
 func (db *DB) write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := db.sql.BeginTx(ctx, nil)
+	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -116,6 +149,15 @@ func (db *DB) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	return nil
+}
+
+// read runs f in a transaction that sees one state of the database.
+func (db *DB) read(ctx context.Context, f func(tx *sql.Tx) error) error {
+	tx, err := db.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return errors.Join(f(tx), ignoreDone(tx.Rollback()))
 }
 
 func ignoreDone(err error) error {

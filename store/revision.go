@@ -57,17 +57,25 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 		if err != nil {
 			return err
 		}
-		sealed, err := db.seal.seal(revisionSecrets, plain)
-		if err != nil {
-			return err
+		// Only one revision is tried at a time. An earlier one that nobody
+		// decided about, as after a power cut, can no longer be confirmed.
+		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET state = 'superseded' WHERE state = 'applied'"); err != nil {
+			return fmt.Errorf("end an earlier trial: %w", err)
 		}
 		res, err := tx.ExecContext(ctx, `INSERT INTO revisions (state, author, message, created, document, secrets)
-			VALUES (?, ?, ?, ?, ?, ?)`, rev.State, author, message, millis(rev.Created), string(document), sealed)
+			VALUES (?, ?, ?, ?, ?, x'')`, rev.State, author, message, millis(rev.Created), string(document))
 		if err != nil {
 			return fmt.Errorf("write the revision: %w", err)
 		}
 		if rev.ID, err = res.LastInsertId(); err != nil {
 			return err
+		}
+		sealed, err := db.seal.seal(revisionName(rev.ID), plain)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET secrets = ? WHERE id = ?", sealed, rev.ID); err != nil {
+			return fmt.Errorf("write the secrets of revision %d: %w", rev.ID, err)
 		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM revisions WHERE id <= ? AND state != 'confirmed'", rev.ID-keepRevisions)
 		return err
@@ -75,8 +83,8 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 	return rev, err
 }
 
-// revisionSecrets is what the sealed keys of a revision are bound to.
-const revisionSecrets = "revision secrets"
+// revisionName is what the sealed keys of a revision are bound to.
+func revisionName(id int64) string { return fmt.Sprintf("revision %d", id) }
 
 // Confirm makes a revision the one that is in force, also after a restart.
 func (db *DB) Confirm(ctx context.Context, id int64) error {
@@ -108,7 +116,7 @@ func setState(ctx context.Context, tx *sql.Tx, id int64, to RevisionState) error
 // Confirmed is the revision to run; ErrNotFound if there is none yet.
 func (db *DB) Confirmed(ctx context.Context) (Revision, error) {
 	var rev Revision
-	err := db.write(ctx, func(tx *sql.Tx) (err error) {
+	err := db.read(ctx, func(tx *sql.Tx) (err error) {
 		rev, err = db.readConfirmed(ctx, tx)
 		return err
 	})
@@ -133,7 +141,7 @@ func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
 	if rev.Document, err = ParseDocument(strings.NewReader(document)); err != nil {
 		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
 	}
-	plain, err := db.seal.open(revisionSecrets, sealed)
+	plain, err := db.seal.open(revisionName(rev.ID), sealed)
 	if err != nil {
 		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
 	}
@@ -151,7 +159,7 @@ func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
 // Revisions lists the newest first, without their documents.
 func (db *DB) Revisions(ctx context.Context, limit int) ([]Revision, error) {
 	var out []Revision
-	rows, err := db.sql.QueryContext(ctx,
+	rows, err := db.reader.QueryContext(ctx,
 		"SELECT id, state, author, message, created FROM revisions ORDER BY id DESC LIMIT ?", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list revisions: %w", err)

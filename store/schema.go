@@ -33,3 +33,15 @@ func Schema() []byte {
 	}
 	return append(text, '\n')
 }
+
+// JSONSchemaExtend lists the known proposals in the schema.
+func (Branch) JSONSchemaExtend(s *jsonschema.Schema) {
+	ike, esp := SuiteNames()
+	for field, names := range map[string][]string{"ike_proposals": ike, "esp_proposals": esp} {
+		if list, ok := s.Properties.Get(field); ok {
+			for _, n := range names {
+				list.Items.Enum = append(list.Items.Enum, n)
+			}
+		}
+	}
+}

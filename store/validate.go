@@ -58,7 +58,11 @@ func (d Document) Validate() error {
 
 func (c *checker) interfaces(all []Interface) {
 	names, devices := map[string]bool{}, map[string]bool{}
-	var networks []netip.Prefix
+	type network struct {
+		prefix netip.Prefix
+		of     int // index of the interface
+	}
+	var networks []network
 	for i, n := range all {
 		at := fmt.Sprintf("interfaces[%d]", i)
 		if !namePattern.MatchString(n.Name) {
@@ -84,12 +88,16 @@ func (c *checker) interfaces(all []Interface) {
 				c.bad(field, "format", "must be an address of this gateway with its network's length, as in 10.1.0.1/24")
 				continue
 			}
+			if slices.Contains(n.Addresses[:j], a) {
+				c.bad(field, "repeated", "%s is given twice", a)
+			}
 			for _, other := range networks {
-				if other.Overlaps(a) {
-					c.bad(field, "overlap", "overlaps the network %s of another address", other)
+				// A second address in the same network of the same port is fine.
+				if other.prefix.Overlaps(a) && (other.of != i || other.prefix != a.Masked()) {
+					c.bad(field, "overlap", "overlaps the network %s of interface %s", other.prefix, all[other.of].Name)
 				}
 			}
-			networks = append(networks, a.Masked())
+			networks = append(networks, network{a.Masked(), i})
 		}
 		c.gateways(at, n)
 	}
@@ -115,6 +123,10 @@ func (c *checker) gateways(at string, n Interface) {
 	families := map[bool]bool{}
 	for j, gw := range n.Gateways {
 		field := fmt.Sprintf("%s.gateways[%d]", at, j)
+		if !gw.IsValid() || gw.Zone() != "" || gw.Is4In6() {
+			c.bad(field, "format", "must be an IP address")
+			continue
+		}
 		if families[gw.Is4()] {
 			c.bad(field, "repeated", "a second gateway of the same family")
 		}
@@ -130,7 +142,7 @@ func (c *checker) routes(d Document) {
 	seen := map[string]bool{}
 	for i, r := range d.Routes {
 		at := fmt.Sprintf("routes[%d]", i)
-		if !r.Destination.IsValid() || r.Destination != r.Destination.Masked() {
+		if !isNetwork(r.Destination) {
 			c.bad(at+".destination", "format", "must be a network, as in 10.9.0.0/16")
 			continue
 		}
@@ -212,10 +224,14 @@ func (c *checker) rule(at string, r Rule, zones []Zone) {
 // networks checks that each is a network without host bits.
 func (c *checker) networks(at string, all []netip.Prefix) {
 	for i, n := range all {
-		if !n.IsValid() || n != n.Masked() || n.Addr().Is4In6() {
+		if !isNetwork(n) {
 			c.bad(fmt.Sprintf("%s[%d]", at, i), "format", "must be a network, as in 10.2.0.0/24")
 		}
 	}
+}
+
+func isNetwork(p netip.Prefix) bool {
+	return p.IsValid() && p == p.Masked() && !p.Addr().Is4In6()
 }
 
 func shareFamily(a, b []netip.Prefix) bool {

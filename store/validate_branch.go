@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -25,6 +26,7 @@ func (c *checker) branches(d Document) {
 		at := fmt.Sprintf("branches[%d]", i)
 		c.unique(names, at+".name", b.Name)
 		c.branch(at, b)
+		c.mistakable(at, b, d.Branches[:i])
 		for j, n := range b.RemoteNetworks {
 			if !n.IsValid() {
 				continue
@@ -35,7 +37,36 @@ func (c *checker) branches(d Document) {
 					c.bad(field, "overlap", "%s overlaps %s (%s)", n, t.whose, t.prefix)
 				}
 			}
+			c.reachable(field, n, b, d.Routes)
 			taken = append(taken, network{n, "a network of branch " + b.Name})
+		}
+	}
+}
+
+// reachable refuses what would keep traffic for a remote network out of the
+// tunnel: a local network inside it, and a static route at least as specific
+// as the tunnel's own, which would carry the packets past it unprotected.
+func (c *checker) reachable(field string, remote netip.Prefix, b Branch, routes []Route) {
+	for _, l := range b.LocalNetworks {
+		if l.IsValid() && l.Overlaps(remote) && l.Bits() >= remote.Bits() {
+			c.bad(field, "overlap", "%s overlaps the local network %s", remote, l)
+		}
+	}
+	for _, r := range routes {
+		if r.Destination.IsValid() && r.Destination.Overlaps(remote) && r.Destination.Bits() >= remote.Bits() {
+			c.bad(field, "overlap", "the static route to %s leads past the tunnel", r.Destination)
+		}
+	}
+}
+
+// mistakable refuses two enabled branches that could not be told apart when
+// one calls: the same identity, from the same peer or from anywhere.
+func (c *checker) mistakable(at string, b Branch, before []Branch) {
+	identity := func(b Branch) string { return strings.ToLower(cmp.Or(b.RemoteID, b.Peer)) }
+	for _, o := range before {
+		anywhere := b.Peer == "" || o.Peer == "" || strings.EqualFold(b.Peer, o.Peer)
+		if b.Enabled && o.Enabled && anywhere && identity(b) != "" && identity(b) == identity(o) {
+			c.bad(at+".remote_id", "repeated", "%q is how branch %s is known already", cmp.Or(b.RemoteID, b.Peer), o.Name)
 		}
 	}
 }
@@ -64,8 +95,9 @@ func (c *checker) branch(at string, b Branch) {
 	}
 	c.someNetworks(at+".local_networks", b.LocalNetworks)
 	c.someNetworks(at+".remote_networks", b.RemoteNetworks)
-	if len(b.LocalNetworks) > 0 && len(b.RemoteNetworks) > 0 && !shareFamily(b.LocalNetworks, b.RemoteNetworks) {
-		c.bad(at+".remote_networks", "family", "our networks and theirs have no address family in common")
+	if len(b.LocalNetworks) > 0 && len(b.RemoteNetworks) > 0 {
+		c.partners(at+".local_networks", b.LocalNetworks, b.RemoteNetworks)
+		c.partners(at+".remote_networks", b.RemoteNetworks, b.LocalNetworks)
 	}
 	ike, esp := SuiteNames()
 	c.proposals(at+".ike_proposals", b.IKEProposals, ike)
@@ -78,6 +110,16 @@ func (c *checker) branch(at string, b Branch) {
 	}
 	if len(b.Note) > maxNote {
 		c.bad(at+".note", "length", "at most %d bytes", maxNote)
+	}
+}
+
+// partners reports a network whose family has none on the other side: no
+// packet could go there.
+func (c *checker) partners(at string, these, others []netip.Prefix) {
+	for i, n := range these {
+		if n.IsValid() && !shareFamily([]netip.Prefix{n}, others) {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "family", "%s has no network of its address family on the other side", n)
+		}
 	}
 }
 
