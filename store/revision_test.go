@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRevisions(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	db := open(t, dir)
+	if _, err := db.Confirmed(ctx); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("a new database has a confirmed revision: %v", err)
+	}
+	if err := db.Import(ctx, example(t)); err != nil {
+		t.Fatal(err)
+	}
+	rev, err := db.Commit(ctx, "admin", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Confirmed(ctx); !errors.Is(err, ErrNotFound) {
+		t.Error("a revision that is only being tried counts as confirmed")
+	}
+	if err := db.Confirm(ctx, rev.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DeleteBranch(ctx, "leeds"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := db.Commit(ctx, "admin", "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Revert(ctx, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Confirm(ctx, second.ID); err == nil {
+		t.Error("a reverted revision was confirmed")
+	}
+	// Another process sees the same.
+	got, err := open(t, dir).Confirmed(ctx)
+	if err != nil || got.ID != rev.ID {
+		t.Fatalf("revision %d, %v", got.ID, err)
+	}
+	if d := cmp.Diff(example(t), got.Document, compare); d != "" {
+		t.Errorf("with its secrets: %s", d)
+	}
+	changes, err := db.Changes(ctx)
+	if err != nil || strings.Join(changes, " ") != "Branch leeds was removed." {
+		t.Errorf("changes %q, %v", changes, err)
+	}
+	if err := db.Discard(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := db.Changes(ctx); err != nil || len(changes) != 0 {
+		t.Errorf("changes after discard: %q, %v", changes, err)
+	}
+	all, err := db.Revisions(ctx, 10)
+	if err != nil || len(all) != 2 || all[0].State != RevisionReverted || all[1].State != RevisionConfirmed {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+func TestOnlyOneRevisionIsTriedAtATime(t *testing.T) {
+	ctx := context.Background()
+	db := open(t, t.TempDir())
+	if err := db.Import(ctx, example(t)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := db.Commit(ctx, "admin", "the power goes while this is tried")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := db.Commit(ctx, "admin", "another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Confirm(ctx, first.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a trial that ended was confirmed: %v", err)
+	}
+	if err := db.Confirm(ctx, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	third, err := db.Commit(ctx, "admin", "a third")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Confirm(ctx, 99); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a revision that is not there was confirmed: %v", err)
+	}
+	if got, err := db.Confirmed(ctx); err != nil || got.ID != second.ID {
+		t.Errorf("a failed confirmation changed what is in force: revision %d, %v", got.ID, err)
+	}
+	if err := db.Confirm(ctx, third.ID); err != nil {
+		t.Fatal(err)
+	}
+	all, err := db.Revisions(ctx, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []RevisionState
+	for _, r := range all {
+		states = append(states, r.State)
+	}
+	if d := cmp.Diff([]RevisionState{RevisionConfirmed, RevisionSuperseded, RevisionSuperseded}, states); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestChangesAreSentences(t *testing.T) {
+	old := example(t)
+	for want, change := range map[string]func(*Document){
+		"":                                      func(*Document) {},
+		"The gateway is now called b (was hq).": func(d *Document) { d.System.Name = "b" },
+		"Interface office was changed.":         func(d *Document) { d.Interfaces[1].MTU = 1400 },
+		"The order changed: Interface.":         func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
+		"The office no longer appears under the gateway's address.": func(d *Document) { d.Firewall.Masquerade = false },
+		"From lan to wan: reject (was allow).":                      func(d *Document) { d.Firewall.Defaults[0].Action = Reject },
+		"From vpn to lan: drop (was allow).":                        func(d *Document) { d.Firewall.Defaults = d.Firewall.Defaults[:2] },
+		"Rule no-mail-from-office was removed.":                     func(d *Document) { d.Firewall.Rules = nil },
+		"Branch leeds was changed.":                                 func(d *Document) { d.Branches[0].PSK = "a new shared key" },
+	} {
+		new := example(t)
+		change(&new)
+		if got := strings.Join(differences(old, new), " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestEveryFaultIsNamed(t *testing.T) {
+	for field, change := range map[string]func(*Document){
+		"interfaces[1].addresses[2]": func(d *Document) {
+			d.Interfaces[1].Addresses = append(d.Interfaces[1].Addresses, d.Interfaces[1].Addresses[0])
+		},
+		"interfaces[0].addresses[0]": func(d *Document) { d.Interfaces[0].Addresses[0] = netip.MustParsePrefix("224.0.0.1/24") },
+		"interfaces[0].gateways[1]":  func(d *Document) { d.Interfaces[0].Gateways[1] = netip.MustParseAddr("fe80::1%eth0") },
+		"routes[0].destination": func(d *Document) {
+			d.Routes = []Route{{netip.MustParsePrefix("10.9.0.1/16"), netip.MustParseAddr("10.1.0.9")}}
+		},
+		"firewall.rules[1].name":        func(d *Document) { d.Firewall.Rules = append(d.Firewall.Rules, d.Firewall.Rules[0]) },
+		"firewall.rules[0].to":          func(d *Document) { d.Firewall.Rules[0].To = "dmz" },
+		"firewall.rules[0].action":      func(d *Document) { d.Firewall.Rules[0].Action = "log" },
+		"firewall.defaults[3]":          func(d *Document) { d.Firewall.Defaults = append(d.Firewall.Defaults, d.Firewall.Defaults[0]) },
+		"branches[0].local_id":          func(d *Document) { d.Branches[0].LocalID = "two words" },
+		"branches[0].name":              func(d *Document) { d.Branches[0].Name = "Leeds" },
+		"branches[0].note":              func(d *Document) { d.Branches[0].Note = strings.Repeat("x", 2000) },
+		"branches[0].local_networks[1]": func(d *Document) { d.Branches[0].RemoteNetworks = d.Branches[0].RemoteNetworks[:1] },
+		"version":                       func(d *Document) { d.Version = 2 },
+		"system.name":                   func(d *Document) { d.System.Name = "a b" },
+		"interfaces[0].name":            func(d *Document) { d.Interfaces[0].Name = "Über" },
+		"interfaces[1].device":          func(d *Document) { d.Interfaces[1].Device = d.Interfaces[0].Device },
+		"interfaces[0].device":          func(d *Document) { d.Interfaces[0].Device = "../../x" },
+		"interfaces[0].zone":            func(d *Document) { d.Interfaces[0].Zone = "dmz" },
+		"interfaces[0].mtu":             func(d *Document) { d.Interfaces[0].MTU = 500 },
+		"interfaces[0].addresses":       func(d *Document) { d.Interfaces[0].Addresses = nil },
+		"interfaces[1].addresses[0]":    func(d *Document) { d.Interfaces[1].Addresses[0] = netip.MustParsePrefix("10.1.0.0/24") },
+		"interfaces[0].gateways[0]":     func(d *Document) { d.Interfaces[0].Gateways[0] = netip.MustParseAddr("192.0.2.1") },
+		"interfaces[1].gateways":        func(d *Document) { d.Interfaces[1].Gateways = []netip.Addr{netip.MustParseAddr("10.1.0.9")} },
+		"routes[0].via": func(d *Document) {
+			d.Routes = []Route{{netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("192.0.2.7")}}
+		},
+		"firewall.defaults[0].action":    func(d *Document) { d.Firewall.Defaults[0].From = ZoneWAN },
+		"firewall.defaults[1].to":        func(d *Document) { d.Firewall.Defaults[1].To = "moon" },
+		"firewall.rules[0].ports":        func(d *Document) { d.Firewall.Rules[0].Protocol = "icmp" },
+		"firewall.rules[0].ports[0]":     func(d *Document) { d.Firewall.Rules[0].Ports[0].First = 0 },
+		"firewall.rules[0].protocol":     func(d *Document) { d.Firewall.Rules[0].Protocol = "gre" },
+		"firewall.rules[0].sources[0]":   func(d *Document) { d.Firewall.Rules[0].Sources = []netip.Prefix{netip.MustParsePrefix("10.1.0.5/24")} },
+		"branches[0].peer":               func(d *Document) { d.Branches[0].Peer = "300.1.2.3" },
+		"branches[0].remote_id":          func(d *Document) { d.Branches[0].Peer, d.Branches[0].Start = "", StartAnswer },
+		"branches[0].start":              func(d *Document) { d.Branches[0].Start = "never" },
+		"branches[0].psk":                func(d *Document) { d.Branches[0].PSK = "short" },
+		"branches[0].local_networks":     func(d *Document) { d.Branches[0].LocalNetworks = nil },
+		"branches[0].remote_networks[0]": func(d *Document) { d.Branches[0].RemoteNetworks[0] = netip.MustParsePrefix("10.1.0.128/25") },
+		"branches[0].ike_proposals[0]":   func(d *Document) { d.Branches[0].IKEProposals = []string{"des"} },
+		"branches[0].esp_proposals[0]":   func(d *Document) { d.Branches[0].ESPProposals = []string{"null"} },
+		"branches[0].rekey_seconds":      func(d *Document) { d.Branches[0].RekeySeconds = 1 },
+		"branches[0].dpd_seconds":        func(d *Document) { d.Branches[0].DPDSeconds = 99999 },
+		"branches[1].name":               func(d *Document) { d.Branches = append(d.Branches, d.Branches[0]) },
+	} {
+		doc := example(t)
+		if err := doc.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		change(&doc)
+		var found ValidationError
+		if err := doc.Validate(); !errors.As(err, &found) {
+			t.Errorf("%s: no error", field)
+			continue
+		}
+		named := false
+		for _, f := range found {
+			named = named || f.Field == field
+		}
+		if !named {
+			t.Errorf("%s is not named in: %v", field, found)
+		}
+		if strings.Contains(found.Error(), testKey) {
+			t.Errorf("%s: the error shows the key", field)
+		}
+	}
+}
+
+func TestEveryFaultIsFoundAtOnce(t *testing.T) {
+	doc := example(t)
+	doc.System.Name = ""
+	doc.Interfaces[0].MTU = 1
+	doc.Firewall.Rules[0].Action = ""
+	doc.Branches[0].PSK = ""
+	var found ValidationError
+	if err := doc.Validate(); !errors.As(err, &found) || len(found) != 4 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatMayStandTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Document)
+		fault  string // empty: allowed
+	}{
+		"a second address in the same network": {func(d *Document) {
+			d.Interfaces[1].Addresses = append(d.Interfaces[1].Addresses, netip.MustParsePrefix("10.1.0.2/24"))
+		}, ""},
+		"one network on two ports": {func(d *Document) {
+			d.Interfaces[0].Addresses = append(d.Interfaces[0].Addresses, netip.MustParsePrefix("10.1.0.2/24"))
+		}, "interfaces[1].addresses[0]"},
+		"a static route wider than a branch's network": {func(d *Document) {
+			d.Routes = []Route{{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParseAddr("10.1.0.9")}}
+		}, ""},
+		"a static route that would lead past the tunnel": {func(d *Document) {
+			d.Routes = []Route{{netip.MustParsePrefix("10.2.0.128/25"), netip.MustParseAddr("10.1.0.9")}}
+		}, "branches[0].remote_networks[0]"},
+		"everything local, as a hub has it": {func(d *Document) {
+			d.Branches[0].LocalNetworks = prefixes("0.0.0.0/0", "::/0")
+		}, ""},
+		"a local network within the remote one": {func(d *Document) {
+			d.Branches[0].LocalNetworks = prefixes("10.2.0.128/25", "fd00:1::/64")
+		}, "branches[0].remote_networks[0]"},
+		"a caller from anywhere with an identity": {func(d *Document) {
+			d.Branches[0].Peer, d.Branches[0].Start, d.Branches[0].RemoteID = "", StartAnswer, "leeds@example.org"
+		}, ""},
+		"two branches that call under one identity": {func(d *Document) { second(d, "LEEDS@example.org", true) }, "branches[1].remote_id"},
+		"the same, but one is switched off":         {func(d *Document) { second(d, "leeds@example.org", false) }, ""},
+		"a peer by its DNS name":                    {func(d *Document) { d.Branches[0].Peer = "vpn.example.org" }, ""},
+		"a peer that listens here":                  {func(d *Document) { d.Branches[0].Peer = "127.0.0.1" }, "branches[0].peer"},
+		"a caller that is to be called":             {func(d *Document) { d.Branches[0].Peer = "" }, "branches[0].peer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := example(t)
+			c.change(&doc)
+			err := doc.Validate()
+			var found ValidationError
+			switch {
+			case c.fault == "" && err != nil:
+				t.Error(err)
+			case c.fault != "" && (!errors.As(err, &found) || found[0].Field != c.fault):
+				t.Errorf("%v, want a fault of %s", err, c.fault)
+			}
+		})
+	}
+}
+
+// second makes both the first branch and a new one callers from anywhere.
+func second(d *Document, identity string, enabled bool) {
+	d.Branches[0].Peer, d.Branches[0].Start, d.Branches[0].RemoteID = "", StartAnswer, "leeds@example.org"
+	b := d.Branches[0]
+	b.Name, b.RemoteID, b.Enabled = "york", identity, enabled
+	b.LocalNetworks, b.RemoteNetworks = b.LocalNetworks[:1], prefixes("10.3.0.0/24")
+	d.Branches = append(d.Branches, b)
+}
