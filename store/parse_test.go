@@ -52,7 +52,9 @@ func FuzzParseDocument(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = doc.Validate()
+		if doc.Validate() != nil {
+			return // a draft is always valid, so only such a document is written
+		}
 		again, err := doc.Marshal()
 		if err != nil {
 			t.Fatal(err)
