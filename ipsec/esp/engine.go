@@ -104,7 +104,7 @@ func (e *Engine) change(edit func(*tables) error) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	old := e.tables.Load()
-	next := &tables{in: maps.Clone(old.in), out: maps.Clone(old.out)}
+	next := &tables{generation: old.generation + 1, in: maps.Clone(old.in), out: maps.Clone(old.out)}
 	for _, p := range old.policies {
 		copied := *p
 		next.policies = append(next.policies, &copied)

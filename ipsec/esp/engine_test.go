@@ -29,15 +29,15 @@ func pair(t testing.TB, suite string) (*Engine, *Engine, *outbound, *inbound) {
 		LocalTS:      []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.1.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:1::/64"))},
 		RemoteTS:     []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
 	}
-	fresh := func() *Engine {
+	fresh := func(local, remote []sad.Selector) *Engine {
 		e := &Engine{cfg: Config{Event: func(sad.Event) {}, Log: slog.Default()}, port: 4500}
 		e.tables.Store(&tables{in: map[sad.SPI]*inbound{}, out: map[sad.SPI]*outbound{}})
-		if err := e.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: sa.LocalTS, RemoteTS: sa.RemoteTS}}); err != nil {
+		if err := e.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: local, RemoteTS: remote}}); err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	a, b := fresh(), fresh()
+	a, b := fresh(sa.LocalTS, sa.RemoteTS), fresh(sa.RemoteTS, sa.LocalTS)
 	out := sa
 	out.Direction = sad.Out
 	if err := a.Install(out); err != nil {
@@ -84,7 +84,7 @@ func (e *Engine) protectOne(packet []byte) []byte {
 }
 
 func (e *Engine) unprotectOne(packet []byte) []byte {
-	out := e.unprotect(e.tables.Load(), bytes.Clone(packet), 1)
+	out := e.unprotect(e.tables.Load(), bytes.Clone(packet), true, 1)
 	if out == nil {
 		return nil
 	}
@@ -317,7 +317,7 @@ func BenchmarkUnprotect(b *testing.B) {
 				copy(buf, sealed)
 				clear(in.window.bits)
 				in.window.top = 0
-				if e.unprotect(e.tables.Load(), buf, 1) == nil {
+				if e.unprotect(e.tables.Load(), buf, true, 1) == nil {
 					b.Fatal("refused")
 				}
 			}

@@ -58,7 +58,7 @@ func (r *receiver) batch(n int) {
 		case binary.BigEndian.Uint32(b) == 0:
 			r.ike(b[markerLen:], r.eps[i])
 		default:
-			if packet := r.e.unprotect(t, b, now); packet != nil {
+			if packet := r.e.unprotect(t, b, is4(r.eps[i]), now); packet != nil {
 				r.out = append(r.out, packet)
 			}
 		}
@@ -70,6 +70,8 @@ func (r *receiver) batch(n int) {
 		r.e.counters.writeFailed.Add(1)
 	}
 }
+
+func is4(ep conn.Endpoint) bool { return ep.DstIP().Unmap().Is4() }
 
 func (r *receiver) ike(msg []byte, ep conn.Endpoint) {
 	from, ok := ep.(*conn.StdNetEndpoint)
@@ -85,10 +87,13 @@ func (r *receiver) ike(msg []byte, ep conn.Endpoint) {
 }
 
 // unprotect opens an ESP packet in place (RFC 4303 section 3.4) and gives it
-// with tunOffset bytes in front, or nil if it must not pass.
-func (e *Engine) unprotect(t *tables, b []byte, now int64) []byte {
+// with tunOffset bytes in front, or nil if it must not pass. outer4 says that
+// it came over IPv4.
+func (e *Engine) unprotect(t *tables, b []byte, outer4 bool, now int64) []byte {
 	sa := t.in[sad.SPI(binary.BigEndian.Uint32(b))]
-	if sa == nil {
+	// Each family has its own goroutine, and an SA's state only one writer:
+	// anyone could send a known SPI over the other family.
+	if sa == nil || sa.Remote.Is4() != outer4 {
 		e.counters.unknownSPI.Add(1)
 		return nil
 	}
@@ -110,7 +115,7 @@ func (e *Engine) unprotect(t *tables, b []byte, now int64) []byte {
 	}
 	// The inner addresses must belong to this SA (RFC 4301 section 5.2): that
 	// is what makes an address a proof of who sent it.
-	if !matches(sa.LocalTS, sa.RemoteTS, &f, false) {
+	if !sa.admits(t, &f) {
 		sa.refused.Add(1)
 		return nil
 	}

@@ -96,7 +96,7 @@ func (s *sender) protect(t *tables, buf []byte, size int, now int64) (*outbound,
 		return nil, nil
 	}
 	if s.tables != t || s.last != f {
-		s.tables, s.last, s.policy = t, f, t.lookUp(&f)
+		s.tables, s.last, s.policy = t, f, t.lookUp(&f, true)
 	}
 	p := s.policy
 	switch {

@@ -13,9 +13,12 @@ import (
 // tables are the SAD and SPD at one moment. They are never changed: a change
 // makes new ones.
 type tables struct {
-	in       map[sad.SPI]*inbound
-	out      map[sad.SPI]*outbound
-	policies []*policy
+	// generation differs between snapshots; caches hold it instead of the
+	// tables, which would keep old SAs alive.
+	generation uint64
+	in         map[sad.SPI]*inbound
+	out        map[sad.SPI]*outbound
+	policies   []*policy
 }
 
 // policy is an SPD entry and the SA that carries its traffic now.
@@ -56,6 +59,27 @@ type inbound struct {
 	usage
 	transform transform
 	window    *window
+	// The flow admitted last, good while the tables are the same.
+	admitted   flow
+	generation uint64
+}
+
+// admits says whether a decrypted packet belongs to this SA and the SPD sends
+// it by this SA's policy (RFC 4301 section 5.2 step 4): a narrower policy in
+// front of it is obeyed in both directions.
+func (sa *inbound) admits(t *tables, f *flow) bool {
+	if sa.generation == t.generation && sa.admitted == *f {
+		return true
+	}
+	if !matches(sa.LocalTS, sa.RemoteTS, f, false) {
+		return false
+	}
+	p := t.lookUp(f, false)
+	if p == nil || p.Action != sad.Protect || p.ID != sa.Policy {
+		return false
+	}
+	sa.admitted, sa.generation = *f, t.generation
+	return true
 }
 
 type outbound struct {
@@ -86,10 +110,10 @@ func anyContains(selectors []sad.Selector, addr netip.Addr, protocol uint8, port
 	return false
 }
 
-// lookUp finds the policy for an outbound packet: the first that matches.
-func (t *tables) lookUp(f *flow) *policy {
+// lookUp finds the policy for a packet: the first that matches.
+func (t *tables) lookUp(f *flow, out bool) *policy {
 	for _, p := range t.policies {
-		if matches(p.LocalTS, p.RemoteTS, f, true) {
+		if matches(p.LocalTS, p.RemoteTS, f, out) {
 			return p
 		}
 	}
