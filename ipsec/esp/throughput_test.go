@@ -1,0 +1,59 @@
+package esp
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// BenchmarkTCPThroughput is one TCP stream of five seconds between two
+// namespaces on one machine, by iperf3: on the bare wire, then through the
+// tunnel. Only the ratio of one run means something. Run it with -benchtime 1x.
+func BenchmarkTCPThroughput(b *testing.B) {
+	if _, err := exec.LookPath("iperf3"); err != nil {
+		b.Fatal("this benchmark needs iperf3: ", err)
+	}
+	b.Run("bare wire", func(b *testing.B) {
+		g := topology(b)
+		iperf(b, g, g[1].outer)
+	})
+	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+		b.Run(suite, func(b *testing.B) {
+			g := topology(b)
+			connect(b, g, suite, 0x1000)
+			ping(b, g)
+			iperf(b, g, g[1].inner[0].Addr())
+		})
+	}
+}
+
+func iperf(b *testing.B, g [2]*gateway, to netip.Addr) {
+	server := exec.Command("ip", "netns", "exec", g[1].ns, "iperf3", "-s")
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		server.Process.Kill()
+		server.Wait()
+	}()
+	time.Sleep(300 * time.Millisecond)
+	var mbit float64
+	for b.Loop() {
+		out := run(b, "ip", "netns", "exec", g[0].ns, "iperf3", "-J", "-t", "5", "-c", to.String())
+		var report struct {
+			End struct {
+				Received struct {
+					BitsPerSecond float64 `json:"bits_per_second"`
+				} `json:"sum_received"`
+			} `json:"end"`
+		}
+		if err := json.Unmarshal([]byte(out), &report); err != nil {
+			b.Fatal(err)
+		}
+		mbit = report.End.Received.BitsPerSecond / 1e6
+	}
+	b.ReportMetric(mbit, "Mbit/s")
+	b.ReportMetric(0, "ns/op")
+}
