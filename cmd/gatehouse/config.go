@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/store"
+)
+
+func configCommand(dir *string) *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "The configuration as one JSON document"}
+	c.AddCommand(
+		&cobra.Command{
+			Use:   "export",
+			Short: "Print the draft without secrets",
+			Args:  cobra.NoArgs,
+			RunE:  func(cmd *cobra.Command, _ []string) error { return exportConfig(cmd, *dir) },
+		},
+		&cobra.Command{
+			Use:   "import FILE",
+			Short: "Replace the draft by a document, whole or not at all (- reads standard input)",
+			Args:  cobra.ExactArgs(1),
+			RunE:  func(cmd *cobra.Command, args []string) error { return importConfig(cmd, *dir, args[0]) },
+		},
+		&cobra.Command{
+			Use:   "check FILE",
+			Short: "Say what is wrong with a document, touching nothing (- reads standard input)",
+			Args:  cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				doc, err := readDocument(cmd.InOrStdin(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := doc.Validate(); err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "The document is valid.")
+				return nil
+			},
+		},
+		&cobra.Command{
+			Use:   "schema",
+			Short: "Print the JSON Schema of the document",
+			Args:  cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				_, err := cmd.OutOrStdout().Write(store.Schema())
+				return err
+			},
+		},
+	)
+	return c
+}
+
+func exportConfig(cmd *cobra.Command, dir string) error {
+	db, err := store.Open(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	doc, err := db.Draft(cmd.Context())
+	if err != nil {
+		return err
+	}
+	text, err := doc.WithoutSecrets().Marshal()
+	if err != nil {
+		return err
+	}
+	if len(doc.Branches) > 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Shared keys are left out. An import keeps those of the branches it finds by name.")
+	}
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
+}
+
+func importConfig(cmd *cobra.Command, dir, file string) error {
+	doc, err := readDocument(cmd.InOrStdin(), file)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Import(cmd.Context(), doc); err != nil {
+		return err
+	}
+	changes, err := db.Changes(cmd.Context())
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		fmt.Fprintln(cmd.OutOrStdout(), c)
+	}
+	if len(changes) > 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "Not applied yet: run gatehouse apply.")
+	}
+	return nil
+}
+
+func readDocument(stdin io.Reader, file string) (store.Document, error) {
+	if file == "-" {
+		return store.ParseDocument(stdin)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return store.Document{}, err
+	}
+	defer f.Close()
+	return store.ParseDocument(f)
+}
+
+func applyCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "apply",
+		Short: "Bring the draft into force, now or at the next start",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/apply")
+			if errors.Is(err, errNotRunning) {
+				return applyAtNextStart(cmd, *dir)
+			}
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "Applied.")
+			}
+			return err
+		},
+	}
+}
+
+// applyAtNextStart confirms the draft for the next `gatehouse run`, after the
+// same compilation that the running gateway would do.
+func applyAtNextStart(cmd *cobra.Command, dir string) error {
+	ctx := cmd.Context()
+	db, err := store.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	doc, err := db.Draft(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := compile(doc, resolved{}, 0); err != nil {
+		return err
+	}
+	rev, err := db.Commit(ctx, "command line", "")
+	if err != nil {
+		return err
+	}
+	if err := db.Confirm(ctx, rev.ID); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "No gatehouse is running here. The configuration will be in force at its next start.")
+	return nil
+}
+
+func reconnectCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reconnect BRANCH",
+		Short: "Close a branch's tunnel and start it again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/reconnect/"+url.PathEscape(args[0]))
+			return err
+		},
+	}
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"gatehouse/firewall"
+	"gatehouse/ipsec"
+	"gatehouse/ipsec/auth"
+	"gatehouse/ipsec/crypto"
+	"gatehouse/network"
+	"gatehouse/store"
+)
+
+const (
+	// tunnelDevice is the one virtual interface of IPsec, whatever the plane.
+	tunnelDevice = "ipsec0"
+	// logGroup is the nflog group of dropped packets.
+	logGroup = 100
+	// fallbackMetric puts the unreachable route below the tunnel's route.
+	fallbackMetric = 4096
+)
+
+// Defaults for fields a branch leaves at zero (store.Branch).
+const (
+	defaultChildLifetime = time.Hour
+	defaultDPD           = 30 * time.Second
+	// ikeLifetime is not an admin's setting yet: four hours is what the
+	// others use.
+	ikeLifetime = 4 * time.Hour
+)
+
+// desired is what the whole gateway should be: one document, translated into
+// the words of each package.
+type desired struct {
+	firewall firewall.Policy
+	ruleset  firewall.Ruleset
+	network  network.Config
+	ipsec    []ipsec.Connection
+}
+
+// resolved are the addresses of peers that are configured by name.
+type resolved map[string][]netip.Addr
+
+// compile translates a document. It touches nothing; an error names the
+// object that cannot be translated.
+func compile(doc store.Document, peers resolved, adminPort uint16) (desired, error) {
+	var d desired
+	var err error
+	if d.ipsec, err = connections(doc.Branches); err != nil {
+		return desired{}, err
+	}
+	d.firewall = perimeter(doc, peers, adminPort)
+	if d.ruleset, err = firewall.Compile(d.firewall); err != nil {
+		return desired{}, fmt.Errorf("firewall: %w", err)
+	}
+	d.network = links(doc)
+	return d, nil
+}
+
+func connections(branches []store.Branch) ([]ipsec.Connection, error) {
+	var out []ipsec.Connection
+	for _, b := range branches {
+		if !b.Enabled {
+			continue
+		}
+		c := ipsec.Connection{
+			Name: b.Name, Peer: b.Peer, Initiate: b.Start == store.StartAlways,
+			PSK:           []byte(b.PSK.Reveal()),
+			LocalNetworks: b.LocalNetworks, RemoteNetworks: b.RemoteNetworks,
+			ChildLifetime: seconds(b.RekeySeconds, defaultChildLifetime),
+			DPD:           seconds(b.DPDSeconds, defaultDPD),
+			IKELifetime:   ikeLifetime,
+		}
+		var err error
+		if c.LocalID, err = identity(b.LocalID); err != nil {
+			return nil, fmt.Errorf("branch %s: local identity: %w", b.Name, err)
+		}
+		if c.RemoteID, err = identity(b.RemoteID); err != nil {
+			return nil, fmt.Errorf("branch %s: remote identity: %w", b.Name, err)
+		}
+		if c.IKE, err = suites(b.IKEProposals, crypto.ParseIKESuite, crypto.DefaultIKESuites); err != nil {
+			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
+		}
+		if c.ESP, err = suites(b.ESPProposals, crypto.ParseESPSuite, crypto.DefaultESPSuites); err != nil {
+			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func seconds(n int, otherwise time.Duration) time.Duration {
+	if n == 0 {
+		return otherwise
+	}
+	return time.Duration(n) * time.Second
+}
+
+func identity(s string) (auth.Identity, error) {
+	if s == "" {
+		return auth.Identity{}, nil
+	}
+	return auth.ParseIdentity(s)
+}
+
+func suites(names []string, parse func(string) (crypto.Suite, error), otherwise func() []crypto.Suite) ([]crypto.Suite, error) {
+	if len(names) == 0 {
+		return otherwise(), nil
+	}
+	out := make([]crypto.Suite, len(names))
+	for i, n := range names {
+		s, err := parse(n)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = s
+	}
+	return out, nil
+}
+
+func perimeter(doc store.Document, peers resolved, adminPort uint16) firewall.Policy {
+	p := firewall.Policy{
+		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
+		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
+	}
+	for _, i := range doc.Interfaces {
+		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: i.Addresses}
+		for _, r := range doc.Routes {
+			if onLink(i, r.Via) {
+				fi.Routed = append(fi.Routed, r.Destination)
+			}
+		}
+		p.Interfaces = append(p.Interfaces, fi)
+	}
+	for _, d := range doc.Firewall.Defaults {
+		p.Defaults = append(p.Defaults, firewall.Default{From: string(d.From), To: string(d.To), Action: actions[d.Action]})
+	}
+	for _, r := range doc.Firewall.Rules {
+		fr := firewall.Rule{
+			ID: r.Name, From: string(r.From), To: string(r.To),
+			Sources: r.Sources, Destinations: r.Destinations,
+			Protocol: protocols[r.Protocol], Action: actions[r.Action], Log: r.Log,
+		}
+		for _, pr := range r.Ports {
+			fr.Ports = append(fr.Ports, firewall.PortRange{First: pr.First, Last: pr.Last})
+		}
+		p.Rules = append(p.Rules, fr)
+	}
+	for _, b := range doc.Branches {
+		// A disabled branch keeps its guard: its networks must not leave in
+		// clear just because the tunnel is switched off.
+		p.Tunnels = append(p.Tunnels, firewall.Tunnel{Name: b.Name, Local: b.LocalNetworks, Remote: b.RemoteNetworks})
+		if !b.Enabled {
+			continue
+		}
+		for _, addr := range peerAddresses(b, peers) {
+			p.IKE = append(p.IKE, firewall.IKEPeer{Peer: addr})
+		}
+	}
+	return p
+}
+
+// peerAddresses are where a branch may call from. A name without a known
+// address opens nothing: the perimeter fails closed.
+func peerAddresses(b store.Branch, peers resolved) []netip.Addr {
+	if b.Peer == "" {
+		return []netip.Addr{{}}
+	}
+	if addr, err := netip.ParseAddr(b.Peer); err == nil {
+		return []netip.Addr{addr}
+	}
+	return peers[b.Peer]
+}
+
+var actions = map[store.Action]firewall.Action{
+	store.Allow: firewall.Allow, store.Reject: firewall.Reject, store.Drop: firewall.Drop,
+}
+
+var protocols = map[string]firewall.Protocol{
+	"": firewall.AnyProtocol, "tcp": firewall.TCP, "udp": firewall.UDP, "icmp": firewall.ICMP,
+}
+
+func onLink(i store.Interface, via netip.Addr) bool {
+	for _, a := range i.Addresses {
+		if a.Contains(via) {
+			return true
+		}
+	}
+	return false
+}
+
+func links(doc store.Document) network.Config {
+	c := network.Config{Forwarding: true}
+	for _, i := range doc.Interfaces {
+		c.Links = append(c.Links, network.Link{Device: i.Device, MTU: i.MTU, Addresses: i.Addresses, WAN: i.Zone == store.ZoneWAN})
+		for _, gw := range i.Gateways {
+			everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+			if gw.Is6() {
+				everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+			}
+			c.Routes = append(c.Routes, network.Route{Destination: everything, Via: gw, Device: i.Device})
+		}
+	}
+	for _, r := range doc.Routes {
+		c.Routes = append(c.Routes, network.Route{Destination: r.Destination, Via: r.Via})
+	}
+	for _, b := range doc.Branches {
+		for _, n := range b.RemoteNetworks {
+			if b.Enabled {
+				c.Routes = append(c.Routes, network.Route{Destination: n, Device: tunnelDevice, Source: ownAddress(doc, b, n.Addr().Is4())})
+			}
+			c.Routes = append(c.Routes, network.Route{Destination: n, Unreachable: true, Metric: fallbackMetric})
+		}
+	}
+	return c
+}
+
+// ownAddress is the address that this gateway itself uses inside a tunnel: its
+// own in one of the branch's local networks, so that the SPD accepts what the
+// gateway sends. Invalid if it has none there.
+func ownAddress(doc store.Document, b store.Branch, v4 bool) netip.Addr {
+	for _, i := range doc.Interfaces {
+		for _, a := range i.Addresses {
+			for _, n := range b.LocalNetworks {
+				if a.Addr().Is4() == v4 && n.Contains(a.Addr()) {
+					return a.Addr()
+				}
+			}
+		}
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gatehouse/firewall"
+	"gatehouse/ipsec"
+	"gatehouse/network"
+	"gatehouse/store"
+	"gatehouse/web"
+)
+
+// gateway is the running whole: it owns one of each package and is what the
+// page and the control socket talk to.
+type gateway struct {
+	log       *slog.Logger
+	db        *store.DB
+	perimeter *firewall.Applier
+	links     *network.Applier
+	ipsec     *ipsec.Manager
+	plane     choice
+	adminPort uint16
+	started   time.Time
+	events    chan store.Event
+
+	// applying serialises changes of the running state.
+	applying sync.Mutex
+
+	mu       sync.Mutex
+	doc      store.Document // in force
+	revision int64          // in force; 0 before the first apply
+	peers    resolved
+}
+
+// Status is a snapshot for pages and commands.
+func (g *gateway) Status() web.Status {
+	g.mu.Lock()
+	doc, revision := g.doc, g.revision
+	g.mu.Unlock()
+	st := web.Status{
+		Name: doc.System.Name, Version: version, Started: g.started,
+		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
+		Interfaces: g.interfaces(doc),
+	}
+	// Nothing is fatal here: a page that shows half is better than none.
+	if counters, err := g.perimeter.Counters(context.Background()); err != nil {
+		g.log.Warn("cannot read the firewall's counters", "err", err)
+	} else {
+		st.Blocked = blocked(counters, doc)
+	}
+	live := map[string]ipsec.Status{}
+	for _, s := range g.ipsec.Status() {
+		live[s.Name] = s
+	}
+	for _, b := range doc.Branches {
+		st.Tunnels = append(st.Tunnels, tunnel(b, live[b.Name]))
+	}
+	return st
+}
+
+// blocked sums the counters of everything that refuses. Rules of the admin
+// that allow and log have counters too; those are left out.
+func blocked(counters []firewall.Counter, doc store.Document) uint64 {
+	allows := map[string]bool{}
+	for _, r := range doc.Firewall.Rules {
+		allows[r.Name] = r.Action == store.Allow
+	}
+	var n uint64
+	for _, c := range counters {
+		if !allows[c.Rule] {
+			n += c.Packets
+		}
+	}
+	return n
+}
+
+func (g *gateway) interfaces(doc store.Document) []web.Interface {
+	found, err := network.Links(context.Background())
+	if err != nil {
+		g.log.Warn("cannot list the interfaces", "err", err)
+	}
+	seen := map[string]network.LinkStatus{}
+	for _, l := range found {
+		seen[l.Device] = l
+	}
+	var out []web.Interface
+	for _, i := range doc.Interfaces {
+		l := seen[i.Device]
+		out = append(out, web.Interface{
+			Name: i.Name, Device: i.Device, Zone: string(i.Zone), Up: l.Up && l.Carrier,
+			Addresses: texts(l.Addresses), RxBytes: l.RxBytes, TxBytes: l.TxBytes,
+		})
+	}
+	return out
+}
+
+// tunnel is one branch as the pages show it.
+func tunnel(b store.Branch, s ipsec.Status) web.Tunnel {
+	t := web.Tunnel{
+		Branch: b.Name, State: web.TunnelState(s.State), Since: s.Since,
+		LocalNets: texts(b.LocalNetworks), RemoteNets: texts(b.RemoteNetworks),
+	}
+	if !b.Enabled {
+		t.State = web.TunnelOff
+		return t
+	}
+	t.Local, t.Remote = addrPort(s.Local), addrPort(s.Remote)
+	t.NAT, t.RemoteID = s.NAT, s.RemoteID
+	t.IKESuite, t.ESPSuite = s.IKESuite, s.ESPSuite
+	t.BytesIn, t.PacketsIn, t.LastInbound = s.Received.Bytes, s.Received.Packets, s.Received.Last
+	t.BytesOut, t.PacketsOut = s.Sent.Bytes, s.Sent.Packets
+	t.Rekeys = s.Rekeys
+	if s.In != 0 {
+		t.SPIIn, t.SPIOut = s.In.String(), s.Out.String()
+	}
+	if p := s.Problem; p != nil {
+		t.Problem = &web.Problem{Code: string(p.Code), ByPeer: p.ByPeer, Ours: p.Sent, Theirs: p.Got, Detail: p.Detail, At: s.ProblemAt}
+	}
+	return t
+}
+
+func texts[T fmt.Stringer](in []T) []string {
+	out := make([]string, len(in))
+	for i, v := range in {
+		out[i] = v.String()
+	}
+	return out
+}
+
+func addrPort(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// Reconnect closes a branch's tunnel and starts it again.
+func (g *gateway) Reconnect(_ context.Context, branch string) error {
+	if !g.ipsec.Reconnect(branch) {
+		return fmt.Errorf("branch %s has no tunnel to reconnect: it does not exist, is switched off or is not applied yet", branch)
+	}
+	return nil
+}
+
+// tunnelEvent files what a person may want to read later. It must not block
+// the manager, so a full queue loses the line, not the tunnel.
+func (g *gateway) tunnelEvent(e ipsec.Event) {
+	ev := store.Event{Time: e.Time, Severity: "info", Kind: "tunnel", Subject: e.Connection}
+	switch {
+	case e.Up:
+		ev.Message = fmt.Sprintf("The tunnel is up (%s).", e.Remote.Addr())
+	case e.Reason != nil:
+		ev.Severity = "warn"
+		ev.Message = "The tunnel failed: " + e.Reason.Error()
+	}
+	g.file(ev)
+}
+
+func (g *gateway) file(ev store.Event) {
+	select {
+	case g.events <- ev:
+	default:
+		g.log.Warn("an event was lost: the database is too slow", "kind", ev.Kind, "subject", ev.Subject)
+	}
+}
+
+// writeEvents puts filed events into the database until ctx ends.
+func (g *gateway) writeEvents(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-g.events:
+			if err := g.db.AppendEvent(ctx, ev); err != nil && ctx.Err() == nil {
+				g.log.Error("cannot store an event", "err", err)
+			}
+		}
+	}
+}

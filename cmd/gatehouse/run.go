@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/firewall"
+	"gatehouse/ipsec"
+	"gatehouse/ipsec/esp"
+	"gatehouse/ipsec/sad"
+	"gatehouse/network"
+	"gatehouse/store"
+)
+
+// runOptions are the flags of `gatehouse run`.
+type runOptions struct {
+	dir, dataplane, listen, logLevel string
+}
+
+func runCommand(dir *string) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Be the gateway until SIGTERM",
+		Long: `Be the gateway: load the firewall of the last confirmed configuration, then
+addresses and routes, then the tunnels, and serve the page. Takes the page's
+listening socket from LISTEN_FDS if it is set, as systemd does.
+
+It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.dir = *dir
+			return run(cmd.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&o.dataplane, "dataplane", "auto", "who carries IPsec packets: auto, kernel or userspace")
+	c.Flags().StringVar(&o.listen, "listen", ":8443", "address of the page")
+	c.Flags().StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func run(ctx context.Context, o runOptions) error {
+	log, err := newLogger(o.logLevel)
+	if err != nil {
+		return err
+	}
+	adminPort, err := listenPort(o.listen)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, o.dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	unlock, err := lockDirectory(o.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	g := &gateway{
+		log: log, db: db, adminPort: adminPort, started: time.Now(),
+		perimeter: firewall.NewApplier(log), links: network.NewApplier(log),
+		events: make(chan store.Event, 256), peers: resolved{},
+	}
+	// Shut before anything else: whatever the rest of this start does or fails
+	// to do, nothing comes in meanwhile. A table that an earlier process left
+	// in force is better than this one and stays.
+	if err := g.shutUnlessGuarded(ctx); err != nil {
+		return err
+	}
+	if g.plane, err = chooseDataplane(ctx, o.dataplane); err != nil {
+		return err
+	}
+	log.Info("data plane chosen", "dataplane", g.plane.name, "why", g.plane.why)
+	if err := firstAdmin(ctx, db, os.Stdout); err != nil {
+		return err
+	}
+	port, err := ipsec.OpenPort(500)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	plane, err := esp.Open(esp.Config{
+		Device: tunnelDevice, Port: 4500, Log: log,
+		IKE:   func(local, remote netip.AddrPort, msg []byte) { g.ipsec.Deliver(local, remote, msg) },
+		Event: func(ev sad.Event) { g.ipsec.PlaneEvent(ev) },
+	})
+	if err != nil {
+		return fmt.Errorf("userspace data plane: %w", err)
+	}
+	defer plane.Close()
+	g.ipsec = ipsec.New(ipsec.Options{
+		Plane: plane, Port: port, ForceEncap: true, Log: log, Event: g.tunnelEvent,
+	})
+	if err := g.boot(ctx); err != nil {
+		return err
+	}
+	page, err := newPage(g, o)
+	if err != nil {
+		return err
+	}
+	control, err := newControl(g, o.dir)
+	if err != nil {
+		return err
+	}
+	defer control.close()
+	log.Info("gatehouse is running", "version", version, "revision", g.revision, "page", page.listener.Addr().String())
+	return g.serve(ctx, port, plane, page, control)
+}
+
+// serve runs every task until ctx ends or one of them fails. The sockets
+// outlive the manager, because it says goodbye to the peers through them.
+func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine, page *page, control *control) error {
+	tasks, ctx := errgroup.WithContext(ctx)
+	carriers, stopCarriers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCarriers()
+	tasks.Go(func() error { return port.Serve(carriers, g.ipsec.Deliver) })
+	tasks.Go(func() error { return plane.Run(carriers) })
+	tasks.Go(func() error {
+		defer stopCarriers()
+		return g.ipsec.Run(ctx)
+	})
+	tasks.Go(func() error { return page.serve(ctx) })
+	tasks.Go(func() error { return control.serve(ctx) })
+	tasks.Go(func() error { return g.writeEvents(ctx) })
+	tasks.Go(func() error { return g.followPeers(ctx) })
+	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
+	err := tasks.Wait()
+	if err == nil {
+		g.log.Info("gatehouse has stopped; the perimeter stays in force")
+	}
+	return err
+}
+
+// dropped logs one packet that the perimeter refused or was told to log. The
+// kernel limits the rate.
+func (g *gateway) dropped(d firewall.Dropped) {
+	g.log.Info("packet "+d.Action, "rule", d.Rule, "in", d.InDevice, "out", d.OutDevice,
+		"src", d.Src, "dst", d.Dst, "proto", d.Protocol, "sport", d.SrcPort, "dport", d.DstPort)
+}
+
+// shutUnlessGuarded closes the perimeter when no table of ours is in force.
+func (g *gateway) shutUnlessGuarded(ctx context.Context) error {
+	if held, err := g.perimeter.Counters(ctx); err == nil && len(held) > 0 {
+		return nil
+	}
+	return g.lockDown(ctx)
+}
+
+func newLogger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: choose debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+}
+
+func listenPort(addr string) (uint16, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0, fmt.Errorf("--listen %q: %w", addr, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("--listen %q: the port must be a number from 1 to 65535", addr)
+	}
+	return uint16(n), nil
+}

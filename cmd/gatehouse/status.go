@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/web"
+)
+
+func statusCommand(dir *string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Say how the running gateway is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			st, err := askStatus(cmd.Context(), *dir)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(st)
+			}
+			return printStatus(cmd.OutOrStdout(), st, time.Now())
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
+	return c
+}
+
+func printStatus(out io.Writer, st web.Status, now time.Time) error {
+	fmt.Fprintf(out, "%s, revision %d in force, running for %s\n", st.Name, st.Revision, since(st.Started, now))
+	fmt.Fprintf(out, "data plane: %s. %s\n", st.Dataplane, st.DataplaneWhy)
+	fmt.Fprintf(out, "blocked packets: %d\n", st.Blocked)
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "\nINTERFACE\tDEVICE\tZONE\tSTATE\tADDRESSES")
+	for _, i := range st.Interfaces {
+		state := "down"
+		if i.Up {
+			state = "up"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", i.Name, i.Device, i.Zone, state, i.Addresses)
+	}
+	fmt.Fprintln(w, "\nBRANCH\tSTATE\tSINCE\tREMOTE\tIN\tOUT\tPROBLEM")
+	for _, t := range st.Tunnels {
+		problem := ""
+		if t.Problem != nil {
+			who := "this side"
+			if t.Problem.ByPeer {
+				who = "the peer"
+			}
+			problem = fmt.Sprintf("%s (%s) %s", t.Problem.Code, who, t.Problem.Detail)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%d bytes\t%s\n", t.Branch, t.State, since(t.Since, now), t.Remote, t.BytesIn, t.BytesOut, problem)
+	}
+	return w.Flush()
+}
+
+func since(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return now.Sub(t).Round(time.Second).String()
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"gatehouse/store"
+)
+
+// branchForm is a branch as it is typed. What was typed is kept when something
+// is wrong with it; the shared key is never sent back.
+type branchForm struct {
+	OldName                       string
+	Name, Peer, LocalID, RemoteID string
+	Enabled                       bool
+	Start                         string
+	LocalNetworks, RemoteNetworks string // one each line
+	IKE, ESP                      string
+	Rekey, DPD, Note              string
+	psk                           string
+}
+
+func formOf(b store.Branch) branchForm {
+	f := branchForm{
+		Name: b.Name, Peer: b.Peer, LocalID: b.LocalID, RemoteID: b.RemoteID, Enabled: b.Enabled, Start: string(b.Start),
+		LocalNetworks: prefixLines(b.LocalNetworks), RemoteNetworks: prefixLines(b.RemoteNetworks),
+		IKE: lines(b.IKEProposals), ESP: lines(b.ESPProposals), Note: b.Note,
+	}
+	if b.RekeySeconds != 0 {
+		f.Rekey = strconv.Itoa(b.RekeySeconds)
+	}
+	if b.DPDSeconds != 0 {
+		f.DPD = strconv.Itoa(b.DPDSeconds)
+	}
+	return f
+}
+
+func prefixLines(ps []netip.Prefix) string {
+	var out []string
+	for _, p := range ps {
+		out = append(out, p.String())
+	}
+	return lines(out)
+}
+
+func readForm(r *http.Request) branchForm {
+	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	return branchForm{
+		Name: get("name"), Peer: get("peer"), LocalID: get("local_id"), RemoteID: get("remote_id"),
+		Enabled: get("enabled") != "", Start: get("start"),
+		LocalNetworks: get("local_networks"), RemoteNetworks: get("remote_networks"),
+		IKE: get("ike_proposals"), ESP: get("esp_proposals"),
+		Rekey: get("rekey_seconds"), DPD: get("dpd_seconds"), Note: get("note"), psk: r.PostFormValue("psk"),
+	}
+}
+
+// branch turns the form into a branch, or says which fields cannot be read.
+// What the values mean is judged by the store.
+func (f branchForm) branch() (store.Branch, formErrors) {
+	var errs formErrors
+	networks := func(field, text string) []netip.Prefix {
+		var out []netip.Prefix
+		for _, s := range splitList(text) {
+			p, err := netip.ParsePrefix(s)
+			if err != nil {
+				errs = append(errs, store.FieldError{Field: field, Code: "format",
+					Message: fmt.Sprintf("%q is not a network, such as 10.2.0.0/24", s)})
+				continue
+			}
+			out = append(out, p)
+		}
+		return out
+	}
+	number := func(field, text string) int {
+		if text == "" {
+			return 0
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			errs = append(errs, store.FieldError{Field: field, Code: "format", Message: "must be a number of seconds"})
+		}
+		return n
+	}
+	b := store.Branch{
+		Name: f.Name, Enabled: f.Enabled, Peer: f.Peer, Start: store.Start(f.Start), LocalID: f.LocalID, RemoteID: f.RemoteID,
+		LocalNetworks: networks("local_networks", f.LocalNetworks), RemoteNetworks: networks("remote_networks", f.RemoteNetworks),
+		PSK: store.Secret(f.psk), IKEProposals: splitList(f.IKE), ESPProposals: splitList(f.ESP),
+		RekeySeconds: number("rekey_seconds", f.Rekey), DPDSeconds: number("dpd_seconds", f.DPD), Note: f.Note,
+	}
+	return b, errs
+}
+
+// splitList splits a list that is typed with spaces, commas or new lines.
+func splitList(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
+}

@@ -1,0 +1,74 @@
+// Everything here is a convenience: each page works without it.
+
+// Live parts: the same page is fetched again, and elements marked
+// data-refresh are exchanged by their id. Not while the page is hidden or the
+// reader is inside such a part.
+const every = 5000;
+let tag = null;
+
+async function refresh() {
+  const parts = document.querySelectorAll("[data-refresh]");
+  if (parts.length === 0 || document.hidden) return;
+  const headers = tag ? { "If-None-Match": tag } : {};
+  const response = await fetch(location.href, { headers, redirect: "manual" });
+  if (response.type === "opaqueredirect") {
+    location.reload(); // the session has ended
+    return;
+  }
+  if (response.status !== 200) return;
+  tag = response.headers.get("ETag");
+  const next = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const part of parts) {
+    if (part.contains(document.activeElement)) continue;
+    const fresh = next.getElementById(part.id);
+    if (!fresh) continue;
+    const open = [...part.querySelectorAll("details")].map((d) => d.open);
+    fresh.querySelectorAll("details").forEach((d, i) => { d.open = open[i] ?? d.open; });
+    part.replaceWith(fresh);
+  }
+}
+setInterval(() => refresh().catch(() => {}), every);
+
+// Errors of a form take the focus.
+document.getElementById("errors")?.focus();
+
+// Links to a page that asks "are you sure" ask here instead.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-confirm]");
+  if (!link) return;
+  event.preventDefault();
+  const dialog = document.createElement("dialog");
+  const title = document.createElement("h2");
+  title.id = "confirm-title";
+  title.textContent = link.dataset.confirm;
+  dialog.setAttribute("aria-labelledby", title.id);
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = link.href;
+  form.className = "actions";
+  const yes = document.createElement("button");
+  yes.className = "button danger";
+  yes.textContent = link.textContent;
+  const no = document.createElement("button");
+  no.type = "button";
+  no.className = "button";
+  no.textContent = "Cancel";
+  no.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+  form.append(yes, no);
+  dialog.append(title, form);
+  document.body.append(dialog);
+  dialog.showModal();
+});
+
+// A shared key made in the browser: 160 bits.
+for (const button of document.querySelectorAll("[data-generate]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const letters = "abcdefghijkmnpqrstuvwxyz23456789"; // 32, none alike
+    const bytes = crypto.getRandomValues(new Uint8Array(32));
+    const key = Array.from(bytes, (b) => letters[b % 32]).join("");
+    document.getElementById(button.dataset.generate).value = key;
+    button.parentElement.querySelector("output").textContent = key;
+  });
+}

@@ -1,0 +1,167 @@
+package web
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/go-chi/chi/v5"
+
+	"gatehouse/store"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Store is what the pages need of the database; *store.DB does it.
+type Store interface {
+	adminStore
+	draftStore
+	Events(ctx context.Context, limit int) ([]store.Event, error)
+	AppendEvent(ctx context.Context, e store.Event) error
+}
+
+type adminStore interface {
+	Admin(ctx context.Context, name string) (store.Admin, error)
+	PutAdmin(ctx context.Context, a store.Admin) error
+}
+
+type draftStore interface {
+	Draft(ctx context.Context) (store.Document, error)
+	Branch(ctx context.Context, name string) (store.Branch, error)
+	PutBranch(ctx context.Context, oldName string, b store.Branch) error
+	DeleteBranch(ctx context.Context, name string) error
+	Changes(ctx context.Context) ([]string, error)
+	Discard(ctx context.Context) error
+}
+
+// Options are what the page is made of; all are required.
+type Options struct {
+	Store   Store
+	Gateway Gateway
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// server answers requests.
+type server struct {
+	Options
+	pages    map[string]*template.Template
+	assets   *assets
+	sessions *scs.SessionManager
+	guard    *guard
+}
+
+// sessionIdle and sessionLife end a session that is not used or is old.
+const (
+	sessionIdle = 30 * time.Minute
+	sessionLife = 12 * time.Hour
+)
+
+// New makes the page. It must be served over TLS: its cookie is not sent
+// otherwise.
+func New(o Options) (http.Handler, error) {
+	s := &server{Options: o, guard: newGuard(o.Now)}
+	var err error
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(s.assets); err != nil {
+		return nil, err
+	}
+	s.sessions = scs.New()
+	s.sessions.IdleTimeout, s.sessions.Lifetime = sessionIdle, sessionLife
+	s.sessions.HashTokenInStore = true
+	s.sessions.Cookie = scs.SessionCookie{
+		Name: "__Host-gatehouse", Path: "/", HttpOnly: true, Secure: true,
+		SameSite: http.SameSiteStrictMode, Persist: false,
+	}
+	s.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { s.fail(w, r, err) }
+	return s.routes(), nil
+}
+
+func (s *server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(securityHeaders, http.NewCrossOriginProtection().Handler, limitBody)
+	r.Get("/static/{file}", s.assets.serve)
+	r.Group(func(r chi.Router) {
+		r.Use(s.sessions.LoadAndSave)
+		r.Get("/login", s.loginPage)
+		r.Post("/login", s.login)
+		r.Group(func(r chi.Router) {
+			r.Use(s.authenticated)
+			r.Post("/logout", s.logout)
+			r.Get("/password", s.passwordPage)
+			r.Post("/password", s.setPassword)
+			r.Group(func(r chi.Router) {
+				r.Use(s.passwordChosen)
+				r.Get("/", s.overview)
+				r.Get("/api/v1/status", s.status)
+				r.Get("/branches", s.branches)
+				r.Get("/branches/new", s.newBranch)
+				r.Post("/branches/new", s.addBranch)
+				r.Get("/branches/{name}", s.branch)
+				r.Get("/branches/{name}/edit", s.editBranch)
+				r.Post("/branches/{name}/edit", s.changeBranch)
+				r.Get("/branches/{name}/delete", s.deletePage)
+				r.Post("/branches/{name}/delete", s.deleteBranch)
+				r.Post("/branches/{name}/reconnect", s.reconnect)
+				r.Get("/changes", s.changes)
+				r.Post("/changes/apply", s.apply)
+				r.Post("/changes/discard", s.discard)
+			})
+		})
+		r.NotFound(s.authenticated(http.HandlerFunc(s.notFound)).ServeHTTP)
+	})
+	return r
+}
+
+// maxBody bounds every form in bytes.
+const maxBody = 64 << 10
+
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// securityHeaders allow this site's own files and nothing else.
+func securityHeaders(next http.Handler) http.Handler {
+	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// fail answers an error that is not the admin's, and logs it.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, store.ErrNotFound) {
+		s.notFound(w, r)
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	s.Log.Error("page failed", "path", r.URL.Path, "err", err)
+	s.message(w, r, http.StatusInternalServerError, "Something went wrong",
+		fmt.Sprintf("The gateway goes on working. The error is in its log, at %s.", s.Now().Format(time.TimeOnly)))
+}
+
+func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.message(w, r, http.StatusNotFound, "There is no such page", "It may have been renamed or deleted.")
+}

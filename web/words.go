@@ -1,0 +1,107 @@
+package web
+
+import "fmt"
+
+// words is how a tunnel's state is shown: a word, a shape and a colour class.
+type words struct{ Word, Shape, Class string }
+
+func stateWords(s TunnelState) words {
+	switch s {
+	case TunnelUp:
+		return words{"Connected", "●", "ok"}
+	case TunnelConnecting:
+		return words{"Connecting", "◐", "warn"}
+	case TunnelWaiting:
+		return words{"Waiting for a call", "○", "muted"}
+	case TunnelDown:
+		return words{"Down", "▲", "bad"}
+	case TunnelOff:
+		return words{"Switched off", "–", "muted"}
+	}
+	return words{string(s), "?", "muted"}
+}
+
+// explanation is what a page says about a problem and what to do next. %s is
+// the branch.
+type explanation struct{ ours, byPeer, next string }
+
+// explanations has every code of ipsec/ike.
+var explanations = map[string]explanation{
+	"no_answer": {
+		ours: "%s did not answer. It may be offline, or UDP 500 and 4500 are blocked on the way.",
+		next: "Check that the other side is switched on and that its address is right."},
+	"no_auth_answer": {
+		ours: "%s answered, then fell silent. Large packets seem to be lost on the way.",
+		next: "Check the MTU of both internet lines."},
+	"peer_dead": {
+		ours: "%s stopped answering.",
+		next: "Nothing to do if its line is down: the tunnel comes back by itself."},
+	"no_proposal": {
+		ours:   "%s offers no encryption that this side accepts.",
+		byPeer: "%s accepts none of the encryption that this side offers.",
+		next:   "Choose the same proposals on both sides."},
+	"wrong_key": {
+		ours: "%s uses another shared key.",
+		next: "Enter the same shared key on both sides."},
+	"rejected_by_peer": {
+		ours: "%s did not accept this side: most often the shared key differs.",
+		next: "Enter the same shared key on both sides, and compare the identities."},
+	"unknown_peer": {
+		ours: "Somebody called who is no branch of this gateway.",
+		next: "Compare the identity that the other side sends with the one entered here."},
+	"wrong_identity": {
+		ours: "%s gave another name than the one entered here.",
+		next: "Change the remote identity here, or the local identity on the other side."},
+	"selectors_refused": {
+		ours:   "%s wants to join other networks than those entered here.",
+		byPeer: "%s does not accept the networks entered here.",
+		next:   "Our networks here must be their remote networks there, and the other way round."},
+	"bad_message": {
+		ours: "%s sent something that cannot be understood.",
+		next: "Reconnect. If it happens again, update the other side's software."},
+	"deleted_by_peer": {
+		ours: "%s closed the tunnel.",
+		next: "It comes back when the other side wants it."},
+	"closed_here": {
+		ours: "The tunnel to %s was closed on this side.",
+		next: "Reconnect if it should be up."},
+	"replaced": {
+		ours: "%s connected anew.",
+		next: "Nothing to do."},
+	"resolve_failed": {
+		ours: "The name of %s has no address.",
+		next: "Check the name, and that this gateway's DNS works."},
+	"internal_error": {
+		ours: "This gateway could not carry out its part for %s.",
+		next: "See the gateway's log."},
+	"peer_error": {
+		ours: "%s reported an error.",
+		next: "See the log of the other side."},
+	"unsupported_method": {
+		ours: "%s does not use a shared key.",
+		next: "Set the other side to a shared key."},
+}
+
+// sentence tells a problem to a person.
+func sentence(branch string, p *Problem) string {
+	e, ok := explanations[p.Code]
+	if !ok {
+		return fmt.Sprintf("The tunnel to %s failed (%s).", branch, p.Code)
+	}
+	text := e.ours
+	if p.ByPeer && e.byPeer != "" {
+		text = e.byPeer
+	}
+	if p.Code == "unknown_peer" {
+		return text
+	}
+	return fmt.Sprintf(text, branch)
+}
+
+// nextStep is what to do about a problem.
+func nextStep(p *Problem) string {
+	if e, ok := explanations[p.Code]; ok {
+		return e.next
+	}
+	return "See the gateway's log."
+}
