@@ -169,7 +169,6 @@ func (l *link) narrate(s *side, raw []byte, lost bool) {
 	what := fmt.Sprintf("%s %s %d {%s}", h.Exchange, kind, h.MessageID, strings.Join(names, ", "))
 	arrow := "left  ---> " + what
 	if s == l.right {
-		arrow = "right <--- " + what
 		arrow = "      <--- right " + what
 	}
 	if lost {
