@@ -8,7 +8,7 @@ import (
 // hostile fills a message up with payloads of one body.
 func hostile(t testing.TB, typ PayloadType, body string) []byte {
 	t.Helper()
-	one := chain(t, body)
+	one := chain(unhex(t, body))
 	var bs []byte
 	for n := 0; n < maxPayloads && HeaderLen+len(bs)+len(one) <= MaxMessage; n++ {
 		one[0] = byte(typ)
