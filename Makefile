@@ -19,6 +19,7 @@ help: ## Explain every target
 build: ## Build build/gatehouse and build/lab
 	@mkdir -p build
 	$(GO_BUILD) -ldflags '-X main.version=$(VERSION)' -o build/gatehouse ./cmd/gatehouse
+	$(GO_BUILD) -o build/lab ./cmd/lab
 
 deps: ## Install from Debian what building and testing need
 	@scripts/deps.sh
@@ -38,6 +39,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (3s)
 bench: deps build ## Measure, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/...
 	GOBIN='$(CURDIR)/build' go install $(WIREGUARD)
+	build/lab bench --wireguard-go build/wireguard
 
 lint: ## gofmt, go vet, staticcheck, govulncheck where it can reach its data
 	STATICCHECK='$(STATICCHECK)' GOVULNCHECK='$(GOVULNCHECK)' scripts/lint.sh
