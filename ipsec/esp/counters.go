@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // counters say why packets were dropped outside any SA.
 type counters struct {
-	noPolicy, noSA, malformed, unknownSPI, exhausted, discarded, sendFailed, writeFailed atomic.Uint64
+	noPolicy, noSA, malformed, unknownSPI, exhausted, discarded, unroutable, sendFailed, writeFailed atomic.Uint64
 }
 
 // Counters are packets that were dropped, by reason.
@@ -14,6 +14,7 @@ type Counters struct {
 	Discarded   uint64 // outbound: the policy says so
 	Malformed   uint64 // either way: no IP packet inside, or nonsense outside
 	UnknownSPI  uint64 // inbound
+	Unroutable  uint64 // inbound IKE: no way back to its sender
 	Exhausted   uint64 // outbound: the sequence number would wrap
 	SendFailed  uint64 // outbound: the socket refused a batch
 	WriteFailed uint64 // inbound: the TUN refused a batch
@@ -24,7 +25,7 @@ func (e *Engine) Counters() Counters {
 	c := &e.counters
 	return Counters{
 		NoPolicy: c.noPolicy.Load(), NoSA: c.noSA.Load(), Discarded: c.discarded.Load(),
-		Malformed: c.malformed.Load(), UnknownSPI: c.unknownSPI.Load(), Exhausted: c.exhausted.Load(),
+		Malformed: c.malformed.Load(), UnknownSPI: c.unknownSPI.Load(), Unroutable: c.unroutable.Load(), Exhausted: c.exhausted.Load(),
 		SendFailed: c.sendFailed.Load(), WriteFailed: c.writeFailed.Load(),
 	}
 }

@@ -2,6 +2,7 @@ package esp
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"time"
 
@@ -78,12 +79,26 @@ func (r *receiver) ike(msg []byte, ep conn.Endpoint) {
 	if !ok {
 		return
 	}
-	local := from.SrcIP().Unmap()
-	if !local.IsValid() {
+	remote := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	local, err := sourceFor(remote)
+	if err != nil {
+		r.e.counters.unroutable.Add(1)
 		return
 	}
-	remote := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	r.e.cfg.IKE(netip.AddrPortFrom(local, r.e.port), remote, msg)
+}
+
+// sourceFor is the address from which this host sends to remote, which is the
+// one that SendIKE and ESP use. The socket's own word on where a datagram
+// arrived is lost: StdNetBind drops the control message when it splits what
+// the kernel coalesced (UDP_GRO). Connecting a UDP socket sends nothing.
+func sourceFor(remote netip.AddrPort) (netip.Addr, error) {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
 }
 
 // unprotect opens an ESP packet in place (RFC 4303 section 3.4) and gives it
