@@ -19,6 +19,7 @@ command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so ] || missing+=(libcharon-extra-plugins)
+[ -e /usr/lib/ipsec/plugins/libstrongswan-openssl.so ] || missing+=(libstrongswan-standard-plugins)
 [ -e /usr/lib/ipsec/plugins/libstrongswan-curve25519.so ] || missing+=(libstrongswan-extra-plugins)
 command -v go >/dev/null || { echo "deps: Go 1.26 or later is needed; install it first" >&2; exit 1; }
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -29,6 +29,11 @@ type frame struct {
 	src, dst         netip.Addr
 	protocol         uint8
 	srcPort, dstPort uint16
+	quoted           *frame // in "destination unreachable"
+}
+
+func (f frame) String() string {
+	return fmt.Sprintf("%v:%d > %v:%d protocol %d", f.src, f.srcPort, f.dst, f.dstPort, f.protocol)
 }
 
 // capture starts reading on a device of h. judge gives a complaint or "".
@@ -101,40 +106,61 @@ func (c *Capture) Stop() (int, error) {
 // parseFrame reads addresses and ports of an IP frame.
 func parseFrame(b []byte) (f frame, ok bool) {
 	const ethernet = 14
-	if len(b) < ethernet+40 {
+	if len(b) < ethernet {
 		return f, false
 	}
-	ip := b[ethernet:]
-	var upper []byte
 	switch binary.BigEndian.Uint16(b[12:]) {
-	case unix.ETH_P_IP:
+	case unix.ETH_P_IP, unix.ETH_P_IPV6:
+		return parseIP(b[ethernet:])
+	}
+	return f, false
+}
+
+func parseIP(ip []byte) (f frame, ok bool) {
+	var upper []byte
+	switch {
+	case len(ip) >= 20 && ip[0]>>4 == 4:
 		header := int(ip[0]&15) * 4
 		if header < 20 || len(ip) < header {
 			return f, false
 		}
 		f.src, f.dst = netip.AddrFrom4([4]byte(ip[12:16])), netip.AddrFrom4([4]byte(ip[16:20]))
 		f.protocol, upper = ip[9], ip[header:]
-	case unix.ETH_P_IPV6:
+	case len(ip) >= 40 && ip[0]>>4 == 6:
 		f.src, f.dst = netip.AddrFrom16([16]byte(ip[8:24])), netip.AddrFrom16([16]byte(ip[24:40]))
 		f.protocol, upper = ip[6], ip[40:]
 	default:
 		return f, false
 	}
-	if (f.protocol == unix.IPPROTO_TCP || f.protocol == unix.IPPROTO_UDP) && len(upper) >= 4 {
+	const unreachable4, unreachable6, icmpHeader = 3, 1, 8
+	switch {
+	case (f.protocol == unix.IPPROTO_TCP || f.protocol == unix.IPPROTO_UDP) && len(upper) >= 4:
 		f.srcPort, f.dstPort = binary.BigEndian.Uint16(upper), binary.BigEndian.Uint16(upper[2:])
+	case len(upper) > icmpHeader && (f.protocol == unix.IPPROTO_ICMP && upper[0] == unreachable4 ||
+		f.protocol == unix.IPPROTO_ICMPV6 && upper[0] == unreachable6):
+		if q, ok := parseIP(upper[icmpHeader:]); ok {
+			f.quoted = &q
+		}
 	}
 	return f, true
 }
 
 var inner = prefixes("10.0.0.0/8", "fd00::/16")
 
+func (f frame) hasInner() bool {
+	for _, p := range inner {
+		if p.Contains(f.src) || p.Contains(f.dst) {
+			return true
+		}
+	}
+	return false
+}
+
 // onTheWire judges what an internet may see of two offices: no inner address,
 // and between the gateways only IKE and ESP.
 func onTheWire(f frame) string {
-	for _, p := range inner {
-		if p.Contains(f.src) || p.Contains(f.dst) {
-			return "an inner address"
-		}
+	if f.hasInner() {
+		return "an inner address"
 	}
 	gateways := func(a netip.Addr) bool {
 		s := a.String()
@@ -148,4 +174,13 @@ func onTheWire(f frame) string {
 		return ""
 	}
 	return "neither IKE nor ESP between the gateways"
+}
+
+// orUnreachable judges the same while one gateway is stopped: its kernel may
+// say that nobody listens, and quote what it got, but nothing else.
+func orUnreachable(f frame) string {
+	if f.quoted != nil && !f.hasInner() {
+		return onTheWire(*f.quoted)
+	}
+	return onTheWire(f)
 }

@@ -212,7 +212,7 @@ func rekeyUnderPing(ctx context.Context, l *Office) (string, error) {
 // unprotected tries to reach the branch while there is no tunnel, with a
 // capture on hq's line.
 func (l *Office) unprotected(ctx context.Context) (int, error) {
-	c, err := l.Inet.capture("hq", onTheWire)
+	c, err := l.Inet.capture("hq", orUnreachable)
 	if err != nil {
 		return 0, err
 	}
