@@ -76,6 +76,11 @@ func (s *server) newBranch(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		for _, a := range i.Addresses {
+			// Each of our networks needs one of its family over there, and
+			// not every branch has IPv6.
+			if a.Addr().Is6() {
+				continue
+			}
 			b.LocalNetworks = append(b.LocalNetworks, a.Masked())
 		}
 	}

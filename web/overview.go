@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
+	"slices"
 
 	"gatehouse/store"
 )
@@ -40,10 +42,17 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, i := range p.Status.Interfaces {
 		if i.Zone == "wan" {
+			i.Addresses = slices.DeleteFunc(i.Addresses, linkLocal)
 			p.Internet = append(p.Internet, i)
 		}
 	}
 	s.render(w, r, http.StatusOK, "overview", view{Title: "Overview", Page: p})
+}
+
+// linkLocal tells addresses that say nothing about the line.
+func linkLocal(prefix string) bool {
+	p, err := netip.ParsePrefix(prefix)
+	return err == nil && p.Addr().IsLinkLocalUnicast()
 }
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) {

@@ -50,7 +50,7 @@ func loadPages(a *assets) (map[string]*template.Template, error) {
 	funcs := template.FuncMap{
 		"asset": a.url, "bytes": humanBytes, "ago": ago, "clock": clock, "state": stateWords,
 		"sentence": sentence, "fix": nextStep, "lines": lines, "field": newField, "base": fieldBase,
-		"join": strings.Join,
+		"join": strings.Join, "within": within,
 	}
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
@@ -190,4 +190,16 @@ func newField(name, label, hint, value string, errs formErrors) field {
 func fieldBase(name string) string {
 	base, _, _ := strings.Cut(name, "[")
 	return base
+}
+
+// within is the aria-current of a navigation entry: "page" on the page itself,
+// "true" on the pages below it.
+func within(here, entry string) string {
+	switch {
+	case here == entry:
+		return "page"
+	case strings.HasPrefix(here, entry+"/"):
+		return "true"
+	}
+	return ""
 }

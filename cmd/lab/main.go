@@ -6,8 +6,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 
@@ -18,6 +20,9 @@ import (
 
 func main() {
 	if err := command().Execute(); err != nil {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
+			os.Exit(exit.ExitCode())
+		}
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}

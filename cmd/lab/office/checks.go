@@ -194,7 +194,7 @@ func rekeyUnderPing(ctx context.Context, l *Office) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r, err := l.HQPC.ping(ctx, branchPC, 2500, 10*time.Millisecond)
+	r, err := l.HQPC.ping(ctx, branchPC, 1500, 10*time.Millisecond)
 	if err != nil {
 		return "", err
 	}
@@ -240,8 +240,17 @@ func noLeak(ctx context.Context, l *Office) (string, error) {
 	if err := l.Branch.Stop(syscall.SIGTERM); err != nil {
 		return "", err
 	}
+	// A gateway that stops tells its peers; only after half a minute would hq
+	// notice by itself.
+	told := until(ctx, 3*time.Second, "hq to be told", func() error {
+		t, err := l.HQ.Tunnel(ctx, "branch")
+		if err == nil && t.State == web.TunnelUp {
+			err = errors.New("it still takes the tunnel for up")
+		}
+		return err
+	})
 	sent, leak := l.unprotected(ctx)
-	if err := errors.Join(leak, l.Branch.Boot(ctx), l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC)); err != nil {
+	if err := errors.Join(told, leak, l.Branch.Boot(ctx), l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d pings and a connection stayed inside; the tunnel came back by itself", sent), nil

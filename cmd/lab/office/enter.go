@@ -1,7 +1,6 @@
 package office
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -43,7 +42,8 @@ func DefaultGatehouse() string {
 // Enter runs this program again in namespaces of its own: network, mounts and
 // processes, and without root a user namespace. Everything that the lab makes
 // lives there and ends with it, also if it is killed, because the kernel ends
-// all processes of a process namespace with its first.
+// all processes of a process namespace with its first. What failed inside has
+// been said inside; it comes back as an *exec.ExitError.
 func Enter(o Options) error {
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil && o.Command != "run" {
@@ -97,10 +97,6 @@ func enter(cmd *exec.Cmd, page string, file *os.File) error {
 				return err
 			}
 		case err := <-done:
-			var exit *exec.ExitError
-			if errors.As(err, &exit) && exit.Exited() {
-				os.Exit(exit.ExitCode())
-			}
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	cmd      *exec.Cmd
 	done     chan struct{}
+	ended    error // how it ended; read after done
 	password string
 	log      bytes.Buffer
 }
@@ -92,7 +93,7 @@ func (g *Gateway) Boot(ctx context.Context) error {
 				g.mu.Unlock()
 			}
 		}
-		cmd.Wait()
+		g.ended = cmd.Wait()
 	}()
 	return until(ctx, 20*time.Second, "gatehouse on "+g.Name+" to answer", func() error {
 		select {
@@ -141,7 +142,8 @@ func (g *Gateway) PID() int {
 	return g.cmd.Process.Pid
 }
 
-// Stop ends the gateway with a signal and waits.
+// Stop ends the gateway with a signal and waits. A gateway that was asked
+// politely must end without an error.
 func (g *Gateway) Stop(s syscall.Signal) error {
 	g.mu.Lock()
 	cmd, done := g.cmd, g.done
@@ -154,6 +156,9 @@ func (g *Gateway) Stop(s syscall.Signal) error {
 	}
 	select {
 	case <-done:
+		if s == syscall.SIGTERM && g.ended != nil {
+			return fmt.Errorf("gatehouse on %s: %w\n%s", g.Name, g.ended, g.Log(2000))
+		}
 		return nil
 	case <-time.After(10 * time.Second):
 		cmd.Process.Kill()
