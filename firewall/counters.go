@@ -18,6 +18,12 @@ type Counter struct {
 	Packets, Bytes uint64
 }
 
+// Allows says whether packets counted under one of the firewall's own IDs were
+// let in; all others of its own were refused.
+func Allows(id string) bool {
+	return id == idAdmin || id == idIKE || strings.HasPrefix(id, idAllowed)
+}
+
 // Counters reads them from the kernel, sorted by rule. Without a table of ours
 // there are none and no error.
 func (a *Applier) Counters(ctx context.Context) ([]Counter, error) {

@@ -22,7 +22,8 @@ const (
 	idAllowed        = "allowed-"        // and both zones: the matrix allows it
 )
 
-func reserved(id string) bool {
+// Reserved says that the firewall uses this ID itself.
+func Reserved(id string) bool {
 	switch id {
 	case idInvalid, idUnknownDevice, idWANDefault, idForwardDefault, idInputDefault, idLeak, idAdmin, idIKE:
 		return true
@@ -78,7 +79,7 @@ func (p Policy) validate() error {
 		case !name.MatchString(r.ID):
 			errs = append(errs, fmt.Errorf("rule %q: an ID is 1 to 40 of a-z, 0-9 and -", r.ID))
 			continue
-		case reserved(r.ID):
+		case Reserved(r.ID):
 			errs = append(errs, fmt.Errorf("rule %s: the ID is one of the firewall's own", r.ID))
 		case ids[r.ID]:
 			errs = append(errs, fmt.Errorf("rule %s: the ID is used twice", r.ID))

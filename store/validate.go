@@ -8,8 +8,11 @@ import (
 )
 
 var (
-	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	hostPattern   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+	hostPattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+	// What the firewall counts and logs without an admin's rule
+	// (firewall.Reserved).
+	reservedRule  = regexp.MustCompile(`^(invalid|unknown-device|spoof-.*|(wan|forward|input)-default|leak|admin-access|ike|allowed-.*)$`)
 	devicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$`)
 )
 
@@ -192,6 +195,9 @@ func (c *checker) action(at string, a Action) {
 func (c *checker) rule(at string, r Rule, zones []Zone) {
 	if !namePattern.MatchString(r.Name) {
 		c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
+	}
+	if reservedRule.MatchString(r.Name) {
+		c.bad(at+".name", "reserved", "the firewall uses this name in its log; take another")
 	}
 	if !slices.Contains(zones, r.From) {
 		c.bad(at+".from", "choice", "must be wan, lan or vpn")

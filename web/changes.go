@@ -1,6 +1,9 @@
 package web
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // changesPage reviews the draft.
 type changesPage struct {
@@ -26,7 +29,8 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) apply(w http.ResponseWriter, r *http.Request) {
-	if err := s.Gateway.Apply(r.Context(), adminOf(r).Name); err != nil {
+	// Who asked may close the page; the apply goes on to its end.
+	if err := s.Gateway.Apply(context.WithoutCancel(r.Context()), adminOf(r).Name); err != nil {
 		p, listErr := s.changesPage(r)
 		if listErr != nil {
 			s.fail(w, r, listErr)

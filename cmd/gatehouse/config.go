@@ -37,7 +37,7 @@ func configCommand(dir *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := doc.Validate(); err != nil {
+				if err := checkDocument(doc, cmd.ErrOrStderr()); err != nil {
 					return err
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), "The document is valid.")
@@ -102,6 +102,20 @@ func importConfig(cmd *cobra.Command, dir, file string) error {
 		fmt.Fprintln(cmd.OutOrStdout(), "Not applied yet: run gatehouse apply.")
 	}
 	return nil
+}
+
+// checkDocument validates a document as an import would. An export has no
+// keys, and an import keeps those that the gateway has; which it has is not
+// known here.
+func checkDocument(doc store.Document, notes io.Writer) error {
+	const kept = "kept by the import"
+	for i, b := range doc.Branches {
+		if b.PSK == "" {
+			doc.Branches[i].PSK = kept
+			fmt.Fprintf(notes, "branches[%d].psk: %s has no shared key here; an import must find one stored under this name\n", i, b.Name)
+		}
+	}
+	return doc.Validate()
 }
 
 func readDocument(stdin io.Reader, file string) (store.Document, error) {

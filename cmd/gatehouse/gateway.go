@@ -63,8 +63,8 @@ func (g *gateway) Status() web.Status {
 	return st
 }
 
-// blocked sums the counters of everything that refuses. Rules of the admin
-// that allow and log have counters too; those are left out.
+// blocked sums the counters of everything that refuses; what allows has
+// counters too.
 func blocked(counters []firewall.Counter, doc store.Document) uint64 {
 	allows := map[string]bool{}
 	for _, r := range doc.Firewall.Rules {
@@ -72,7 +72,7 @@ func blocked(counters []firewall.Counter, doc store.Document) uint64 {
 	}
 	var n uint64
 	for _, c := range counters {
-		if !allows[c.Rule] {
+		if !allows[c.Rule] && !firewall.Allows(c.Rule) {
 			n += c.Packets
 		}
 	}

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/store"
+)
+
+const officeKey = "replace-me-with-32-random-bytes"
+
+func york() []string {
+	return []string{"name", "york", "peer", "198.51.100.3", "start", "answer", "enabled", "1",
+		"local_networks", "10.1.0.0/24", "remote_networks", "10.3.0.0/24\r\n10.4.0.0/24", "psk", "another-key-of-york"}
+}
+
+func TestABranchIsAddedChangedAndDeleted(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	b.post("/branches/new", york()...).want(t, http.StatusSeeOther)
+	b.get("/branches/york").want(t, http.StatusOK, "not applied yet")
+	got, err := s.db.Branch(t.Context(), "york")
+	if err != nil || got.PSK != "another-key-of-york" || got.Start != store.StartAnswer ||
+		!slices.Equal(got.RemoteNetworks, []netip.Prefix{prefix("10.3.0.0/24"), prefix("10.4.0.0/24")}) {
+		t.Fatalf("%+v %v", got, err)
+	}
+	// An empty key keeps the stored one, also when the name changes.
+	changed := append(york()[:12:12], "psk", "", "dpd_seconds", "10")
+	changed[1] = "yorkshire"
+	b.post("/branches/york/edit", changed...).want(t, http.StatusSeeOther)
+	got, err = s.db.Branch(t.Context(), "yorkshire")
+	if err != nil || got.PSK != "another-key-of-york" || got.DPDSeconds != 10 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	b.get("/branches/york").want(t, http.StatusNotFound)
+	b.get("/branches/yorkshire/delete").want(t, http.StatusOK, "Delete yorkshire")
+	b.post("/branches/yorkshire/delete").want(t, http.StatusSeeOther)
+	b.get("/branches").want(t, http.StatusOK, "Branch yorkshire is deleted")
+	b.get("/branches/yorkshire").want(t, http.StatusNotFound)
+}
+
+func TestFaultsStandBesideTheirFieldsAndNothingIsLost(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	fields := append(york(), "rekey_seconds", "soon", "note", "kept <b>as typed</b>")
+	fields[11] = "10.3.0.0/24 nonsense"
+	a := b.post("/branches/new", fields...)
+	a.want(t, http.StatusUnprocessableEntity, "There is a problem", `href="#remote_networks"`, `id="remote_networks-error"`,
+		`&#34;nonsense&#34; is not a network`, `id="rekey_seconds-error"`, "198.51.100.3", "kept &lt;b&gt;as typed&lt;/b&gt;", `aria-invalid="true"`)
+	if strings.Contains(a.body, "another-key-of-york") {
+		t.Error("the key was sent back")
+	}
+	// What only the store can judge is shown the same way.
+	fields = york()
+	fields[1] = "leeds"
+	b.post("/branches/new", fields...).want(t, http.StatusUnprocessableEntity, `href="#name"`)
+	fields = york()
+	fields[11] = "10.1.0.0/24"
+	b.post("/branches/new", fields...).want(t, http.StatusUnprocessableEntity, `id="remote_networks-error"`)
+	fields = append(york(), "esp_proposals", "des")
+	b.post("/branches/new", fields...).want(t, http.StatusUnprocessableEntity, `id="esp_proposals-error"`)
+	doc, err := s.db.Draft(t.Context())
+	if err != nil || len(doc.Branches) != 1 {
+		t.Errorf("%d branches, %v", len(doc.Branches), err)
+	}
+}
+
+func TestNoPageShowsAKey(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	for _, path := range []string{"/", "/branches", "/branches/leeds", "/branches/leeds/edit", "/branches/leeds/delete", "/changes", "/api/v1/status"} {
+		a := b.get(path)
+		a.want(t, http.StatusOK)
+		if strings.Contains(a.body, officeKey) {
+			t.Errorf("%s shows the key", path)
+		}
+	}
+	b.post("/branches/leeds/edit", york()...)
+	if strings.Contains(s.log.String(), "another-key-of-york") || strings.Contains(s.log.String(), officeKey) {
+		t.Error("a key is in the log")
+	}
+}
+
+func TestForeignTextIsEscaped(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	const evil = `<script>alert("1")</script>`
+	s.gateway.status.Name = evil
+	s.gateway.status.Tunnels[0] = Tunnel{Branch: "leeds", State: TunnelDown, RemoteID: evil, Remote: evil,
+		Problem: &Problem{Code: "wrong_identity", Ours: []string{evil}, Theirs: []string{evil}, Detail: evil}}
+	if err := s.db.AppendEvent(t.Context(), store.Event{Time: s.now, Severity: "warn", Kind: "tunnel", Subject: evil, Message: evil}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/", "/branches", "/branches/leeds"} {
+		if a := b.get(path); strings.Contains(a.body, "<script>alert") {
+			t.Errorf("%s runs foreign text", path)
+		}
+	}
+}
+
+func TestAFailedApplyIsTold(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	b.get("/changes").want(t, http.StatusOK, "Apply")
+	s.gateway.fail = errors.New("network: device lan7: Link not found")
+	b.post("/changes/apply").want(t, http.StatusConflict, "Nothing was changed", "device lan7")
+	s.gateway.fail = nil
+	b.post("/changes/apply").want(t, http.StatusSeeOther)
+	if !slices.Equal(s.gateway.applied, []string{"admin", "admin"}) {
+		t.Errorf("applied by %v", s.gateway.applied)
+	}
+}
+
+func TestReconnect(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	b.post("/branches/leeds/reconnect").want(t, http.StatusSeeOther)
+	b.get("/branches/leeds").want(t, http.StatusOK, "is being connected anew")
+	// Whatever the name is, it stays on this site.
+	a := b.post("/branches/" + "%2F%2Fevil.example/reconnect")
+	if to := a.header.Get("Location"); strings.HasPrefix(to, "//") || strings.Contains(to, "evil.example") && !strings.HasPrefix(to, "/branches/") {
+		t.Errorf("sent to %s", to)
+	}
+}
