@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"gatehouse/store"
 	"gatehouse/web"
 )
 
@@ -309,4 +310,40 @@ func wrongKey(ctx context.Context, l *Office) (string, error) {
 		return "", err
 	}
 	return "hq says rejected_by_peer, branch says wrong_key, the page says it in words; no key in any log", nil
+}
+
+// putBack applies a document with a port that is not there, and a rule that
+// would show if anything of it stayed.
+func putBack(ctx context.Context, l *Office) (string, error) {
+	before, err := l.HQ.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	doc := hqDocument(psk, rekeyInChecks)
+	doc.Interfaces = append(doc.Interfaces, store.Interface{
+		Name: "missing", Device: "lan7", Zone: store.ZoneLAN, Addresses: prefixes("10.7.0.1/24"),
+	})
+	doc.Firewall.Defaults = nil
+	refused := l.HQ.Configure(ctx, doc)
+	if refused == nil || !strings.Contains(refused.Error(), "lan7") {
+		return "", fmt.Errorf("the apply said: %v", refused)
+	}
+	after, err := l.HQ.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	if after.Revision != before.Revision {
+		return "", fmt.Errorf("revision %d is in force, not %d", after.Revision, before.Revision)
+	}
+	// What passed before still passes, by the same tunnel.
+	err = errors.Join(l.HQPC.reaches(ctx, branchPC), l.HQPC.reaches(ctx, webAddr))
+	for _, t := range after.Tunnels {
+		if t.State != web.TunnelUp {
+			err = errors.Join(err, fmt.Errorf("the tunnel is %s", t.State))
+		}
+	}
+	if err := errors.Join(err, l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks))); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the port was named, revision %d stayed in force, traffic passed", before.Revision), nil
 }

@@ -30,6 +30,7 @@ func Checks() []Check {
 		{"6-wrong-key", "a wrong key is told on both sides and on the page", wrongKey},
 		{"7-strongswan-calls", "strongSwan as initiator", strongSwanCalls},
 		{"7-strongswan-answers", "strongSwan as responder", strongSwanAnswers},
+		{"put-back", "an apply that fails half-way leaves everything as it was", putBack},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/store"
+)
+
+// gatehouse runs a command as a person at a terminal would.
+func gatehouse(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	c := command()
+	var out, errs bytes.Buffer
+	c.SetIn(strings.NewReader(stdin))
+	c.SetOut(&out)
+	c.SetErr(&errs)
+	c.SetArgs(args)
+	err = c.ExecuteContext(t.Context())
+	return out.String(), errs.String(), err
+}
+
+func officeText(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/office.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestImportExportCheck(t *testing.T) {
+	dir := t.TempDir()
+	if out, _, err := gatehouse(t, "", "config", "check", "../../docs/office.json"); err != nil || !strings.Contains(out, "valid") {
+		t.Fatalf("%s %v", out, err)
+	}
+	out, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir)
+	if err != nil || !strings.Contains(out, "Not applied yet") {
+		t.Fatalf("%s %v", out, err)
+	}
+	exported, notes, err := gatehouse(t, "", "config", "export", "--data", dir)
+	if err != nil || strings.Contains(exported, "replace-me") || !strings.Contains(notes, "left out") {
+		t.Fatalf("%s %s %v", exported, notes, err)
+	}
+	// An export can be checked and goes back in without loss.
+	if _, notes, err := gatehouse(t, exported, "config", "check", "-"); err != nil || !strings.Contains(notes, "branches[0].psk") {
+		t.Errorf("%s %v", notes, err)
+	}
+	if out, _, err := gatehouse(t, exported, "config", "import", "-", "--data", dir); err != nil {
+		t.Errorf("%s %v", out, err)
+	}
+	again, _, err := gatehouse(t, "", "config", "export", "--data", dir)
+	if err != nil || again != exported {
+		t.Errorf("changed: %s %v", again, err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "gatehouse.db"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("database: %v %v", info, err)
+	}
+}
+
+func TestFaultsNameTheirFieldAndChangeNothing(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	before, _, err := gatehouse(t, "", "config", "export", "--data", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ old, new, field string }{
+		"unknown field": {`"enabled": true`, `"enabled": true, "colour": "red"`, "branches[0].colour"},
+		"wrong type":    {`"enabled": true`, `"enabled": "yes"`, "branches[0].enabled"},
+		"bad network":   {`"10.2.0.0/24"`, `"10.2.0.0/40"`, "branches[0].remote_networks[0]"},
+		"bad meaning":   {`"start": "always"`, `"start": "sometimes"`, "branches[0].start"},
+		"short key":     {`"replace-me-with-32-random-bytes"`, `"short"`, "branches[0].psk"},
+		"bad version":   {`"version": 1`, `"version": 2`, "version"},
+	} {
+		text := strings.Replace(officeText(t), c.old, c.new, 1)
+		for _, command := range [][]string{{"config", "check", "-"}, {"config", "import", "-", "--data", dir}} {
+			if _, _, err := gatehouse(t, text, command...); err == nil || !strings.Contains(err.Error(), c.field) {
+				t.Errorf("%s, %s: %v", name, command[1], err)
+			}
+		}
+	}
+	after, _, err := gatehouse(t, "", "config", "export", "--data", dir)
+	if err != nil || after != before {
+		t.Errorf("a refused import changed something: %s %v", after, err)
+	}
+}
+
+func TestSchemaIsThePublishedOne(t *testing.T) {
+	out, _, err := gatehouse(t, "", "config", "schema")
+	published, readErr := os.ReadFile("../../docs/config.schema.json")
+	if err != nil || readErr != nil || out != string(published) {
+		t.Errorf("docs/config.schema.json is not what the command prints (%v, %v)", err, readErr)
+	}
+}
+
+func TestApplyWithoutAGatewayWaitsForItsStart(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := gatehouse(t, "", "apply", "--data", dir); err != nil || !strings.Contains(out, "at its next start") {
+		t.Fatalf("%s %v", out, err)
+	}
+	db, err := store.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rev, err := db.Confirmed(t.Context())
+	if err != nil || rev.Document.System.Name != "hq" {
+		t.Errorf("%+v %v", rev, err)
+	}
+}
+
+func TestCommandsThatNeedAGatewaySaySo(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{{"status"}, {"reconnect", "leeds"}} {
+		if _, _, err := gatehouse(t, "", append(args, "--data", dir)...); err == nil || !strings.Contains(err.Error(), "no gatehouse is running") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestResetAdminPrintsAOneTimePassword(t *testing.T) {
+	dir := t.TempDir()
+	out, _, err := gatehouse(t, "", "reset-admin", "--data", dir)
+	if err != nil || !strings.HasPrefix(out, "one-time password for admin: ") {
+		t.Fatalf("%s %v", out, err)
+	}
+	db, err := store.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a, err := db.Admin(t.Context(), "admin")
+	if err != nil || !a.OneTime || strings.Contains(a.Hash, strings.TrimSpace(strings.TrimPrefix(out, "one-time password for admin: "))) {
+		t.Errorf("%+v %v", a, err)
+	}
+}
