@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME  ?= 3s
 
-.PHONY: help build deps run verify test fuzz bench lint
+.PHONY: help build deps run verify test fuzz bench lint screenshot
 
 help: ## Explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -40,6 +40,9 @@ bench: deps build ## Measure, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/...
 	GOBIN='$(CURDIR)/build' go install $(WIREGUARD)
 	build/lab bench --wireguard-go build/wireguard
+
+screenshot: deps build ## Take docs/overview.png anew
+	cd web/browsertest && npm ci --no-audit --no-fund --silent && node screenshot.mjs
 
 lint: ## gofmt, go vet, staticcheck, govulncheck where it can reach its data
 	STATICCHECK='$(STATICCHECK)' GOVULNCHECK='$(GOVULNCHECK)' scripts/lint.sh
