@@ -9,7 +9,7 @@ GO_BUILD  := go build -trimpath -tags '$(TAGS)'
 WIREGUARD := golang.zx2c4.com/wireguard@v0.0.0-20260522210424-ecfc5a8d5446
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
-FUZZTIME  ?= 3s
+FUZZTIME  ?= 20000x
 
 .PHONY: help build deps run verify test fuzz bench lint screenshot
 
@@ -33,7 +33,7 @@ verify: deps build ## Run every check of the lab, one line each
 test: deps build ## Run every test
 	scripts/test.sh
 
-fuzz: ## Run every fuzz target for FUZZTIME (3s)
+fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10m)
 	scripts/fuzz.sh $(FUZZTIME)
 
 bench: deps build ## Measure, as ratios of one run

@@ -4,5 +4,5 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 go vet ./...
 go test -race -timeout 15m ./...
-scripts/fuzz.sh 2s
+scripts/fuzz.sh 20000x
 scripts/browsertest.sh
