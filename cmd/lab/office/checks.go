@@ -241,8 +241,8 @@ func noLeak(ctx context.Context, l *Office) (string, error) {
 	if err := l.Branch.Stop(syscall.SIGTERM); err != nil {
 		return "", err
 	}
-	// A gateway that stops tells its peers; only after half a minute would hq
-	// notice by itself.
+	// A gateway that stops tells its peers; only retransmits, over many
+	// seconds, would show it by themselves.
 	told := until(ctx, 3*time.Second, "hq to be told", func() error {
 		t, err := l.HQ.Tunnel(ctx, "branch")
 		if err == nil && t.State == web.TunnelUp {
@@ -296,9 +296,11 @@ func wrongKey(ctx context.Context, l *Office) (string, error) {
 		})
 	}
 	said := problems()
-	var page error
+	var pages error
 	if said == nil {
-		page = l.pageSays(ctx, "/branches/branch", "did not accept this side", "rejected_by_peer")
+		pages = errors.Join(
+			l.hqPage().says(ctx, "/branches/branch", "did not accept this side", "rejected_by_peer"),
+			l.branchPage().says(ctx, "/branches/hq", "uses another shared key", "wrong_key"))
 	}
 	back := errors.Join(l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks)), l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC))
 	for _, g := range []*Gateway{l.HQ, l.Branch} {
@@ -306,10 +308,10 @@ func wrongKey(ctx context.Context, l *Office) (string, error) {
 			back = errors.Join(back, fmt.Errorf("%s logged a key", g.Name))
 		}
 	}
-	if err := errors.Join(said, page, back); err != nil {
+	if err := errors.Join(said, pages, back); err != nil {
 		return "", err
 	}
-	return "hq says rejected_by_peer, branch says wrong_key, the page says it in words; no key in any log", nil
+	return "hq says rejected_by_peer, branch says wrong_key, both pages say it in words; no key in any log", nil
 }
 
 // putBack applies a document with a port that is not there, and a rule that

@@ -19,6 +19,7 @@ const (
 	hqWAN6, branchWAN6           = "2001:db8:1::2", "2001:db8:2::2"
 	hqPC, branchPC, partnerLAN   = "10.1.0.10", "10.2.0.10", "10.3.0.1"
 	hqPC6, branchPC6             = "fd00:1::10", "fd00:2::10"
+	branchLAN                    = "10.2.0.1"
 	psk                          = "lab-only-key-4f9a1c7e2b"
 )
 
