@@ -113,6 +113,31 @@ func setState(ctx context.Context, tx *sql.Tx, id int64, to RevisionState) error
 	return nil
 }
 
+// Abandon ends trials that nobody decided about, as after a power cut, and
+// gives their numbers.
+func (db *DB) Abandon(ctx context.Context) ([]int64, error) {
+	var out []int64
+	err := db.write(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "UPDATE revisions SET state = 'reverted' WHERE state = 'applied' RETURNING id")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			out = append(out, id)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("end unconfirmed revisions: %w", err)
+	}
+	return out, nil
+}
+
 // Confirmed is the revision to run; ErrNotFound if there is none yet.
 func (db *DB) Confirmed(ctx context.Context) (Revision, error) {
 	var rev Revision
@@ -123,19 +148,51 @@ func (db *DB) Confirmed(ctx context.Context) (Revision, error) {
 	return rev, err
 }
 
+// Revision reads one revision whole; ErrNotFound if it is not kept.
+func (db *DB) Revision(ctx context.Context, id int64) (Revision, error) {
+	var rev Revision
+	err := db.read(ctx, func(tx *sql.Tx) (err error) {
+		rev, err = db.readRevision(ctx, tx, "id = ?", id)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("revision %d: %w", id, ErrNotFound)
+	}
+	return rev, err
+}
+
+// Restore makes the draft what a revision says. Nothing comes into force.
+func (db *DB) Restore(ctx context.Context, id int64) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		rev, err := db.readRevision(ctx, tx, "id = ?", id)
+		if err != nil {
+			return err
+		}
+		return db.writeDraft(ctx, tx, rev.Document)
+	})
+}
+
 func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
+	rev, err := db.readRevision(ctx, tx, "state = 'confirmed' ORDER BY id DESC LIMIT 1")
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("confirmed revision: %w", ErrNotFound)
+	}
+	return rev, err
+}
+
+// readRevision reads the revision that a condition of ours selects.
+func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args ...any) (Revision, error) {
 	var rev Revision
 	var created int64
 	var document string
 	var sealed []byte
-	err := tx.QueryRowContext(ctx, `SELECT id, state, author, message, created, document, secrets FROM revisions
-		WHERE state = 'confirmed' ORDER BY id DESC LIMIT 1`).
+	err := tx.QueryRowContext(ctx, "SELECT id, state, author, message, created, document, secrets FROM revisions WHERE "+where, args...).
 		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created, &document, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return rev, fmt.Errorf("confirmed revision: %w", ErrNotFound)
+		return rev, ErrNotFound
 	}
 	if err != nil {
-		return rev, fmt.Errorf("read the confirmed revision: %w", err)
+		return rev, fmt.Errorf("read a revision: %w", err)
 	}
 	rev.Created = fromMillis(created)
 	if rev.Document, err = ParseDocument(strings.NewReader(document)); err != nil {

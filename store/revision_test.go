@@ -132,3 +132,71 @@ func TestChangesAreSentences(t *testing.T) {
 		}
 	}
 }
+
+func TestAnyRevisionCanBeRestored(t *testing.T) {
+	ctx := context.Background()
+	db := open(t, t.TempDir())
+	if err := db.Import(ctx, example(t)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := db.Commit(ctx, "admin", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Confirm(ctx, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DeleteBranch(ctx, "leeds"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := db.Commit(ctx, "admin", "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Confirm(ctx, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Restore(ctx, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.Draft(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(example(t), got, compare); d != "" {
+		t.Errorf("with its secrets: %s", d)
+	}
+	if in, err := db.Confirmed(ctx); err != nil || in.ID != second.ID {
+		t.Errorf("a restore came into force: %d %v", in.ID, err)
+	}
+	if _, err := db.Revision(ctx, 99); !errors.Is(err, ErrNotFound) {
+		t.Errorf("revision 99: %v", err)
+	}
+	if err := db.Restore(ctx, 99); !errors.Is(err, ErrNotFound) {
+		t.Errorf("restore of revision 99: %v", err)
+	}
+}
+
+func TestARestartEndsATrial(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	db := open(t, dir)
+	if err := db.Import(ctx, example(t)); err != nil {
+		t.Fatal(err)
+	}
+	rev, err := db.Commit(ctx, "admin", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, dir)
+	ended, err := again.Abandon(ctx)
+	if err != nil || len(ended) != 1 || ended[0] != rev.ID {
+		t.Fatalf("%v %v", ended, err)
+	}
+	if err := db.Confirm(ctx, rev.ID); err == nil {
+		t.Error("what a restart ended was confirmed")
+	}
+	if ended, err := again.Abandon(ctx); err != nil || len(ended) != 0 {
+		t.Errorf("%v %v", ended, err)
+	}
+}

@@ -2,46 +2,127 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // changesPage reviews the draft.
 type changesPage struct {
 	Changes []string
-	// First says that nothing is in force yet, so nothing can be discarded.
-	First bool
-	// Failed is why the last apply did not go through.
-	Failed string
+	// First is set while nothing is in force that one could go back to.
+	First   bool
+	Outcome string
+	Windows []window
 }
 
-func (s *server) changesPage(r *http.Request) (changesPage, error) {
-	changes, err := s.Store.Changes(r.Context())
-	return changesPage{Changes: changes, First: s.Gateway.Status().Revision == 0}, err
+// window is a choice of how long changes are on trial.
+type window struct {
+	Seconds int
+	Words   string
+	Chosen  bool
+}
+
+const defaultWindow = 90 * time.Second
+
+var windows = []window{
+	{30, "30 seconds", false}, {90, "90 seconds", true}, {300, "5 minutes", false}, {600, "10 minutes", false},
 }
 
 func (s *server) changes(w http.ResponseWriter, r *http.Request) {
-	p, err := s.changesPage(r)
+	changes, err := s.Store.Changes(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	st := s.Gateway.Status()
+	p := changesPage{Changes: changes, First: st.Revision == 0, Outcome: st.Trial.Outcome, Windows: windows}
 	s.render(w, r, http.StatusOK, "changes", view{Title: "Changes", Page: p})
 }
 
 func (s *server) apply(w http.ResponseWriter, r *http.Request) {
-	// Who asked may close the page; the apply goes on to its end.
-	if err := s.Gateway.Apply(context.WithoutCancel(r.Context()), adminOf(r).Name); err != nil {
-		p, listErr := s.changesPage(r)
-		if listErr != nil {
-			s.fail(w, r, listErr)
-			return
+	o := Order{Author: adminOf(r).Name, Message: truncate(r.PostFormValue("message"), maxMessage), Window: defaultWindow}
+	for _, c := range windows {
+		if r.PostFormValue("window") == strconv.Itoa(c.Seconds) {
+			o.Window = time.Duration(c.Seconds) * time.Second
 		}
-		p.Failed = err.Error()
-		s.render(w, r, http.StatusConflict, "changes", view{Title: "Changes", Page: p})
+	}
+	err := s.Gateway.Begin(r.Context(), o)
+	if err != nil {
+		s.flash(r, err.Error())
+	}
+	// The browser must not come back by a connection that the new rules would
+	// not have let in.
+	w.Header().Set("Connection", "close")
+	http.Redirect(w, r, "/changes", http.StatusSeeOther)
+}
+
+// maxMessage bounds the words for the history, in bytes.
+const maxMessage = 500
+
+func truncate(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
+
+// pulse is the answer to a heartbeat.
+type pulse struct {
+	// State is beginning, stale (come again by a new connection), confirmed or
+	// none.
+	State string `json:"state"`
+}
+
+// heartbeat confirms what is on trial: an admin has got through to the gateway
+// while it is in force. Only a connection that was accepted since proves that;
+// one from before passes the firewall as established.
+func (s *server) heartbeat(w http.ResponseWriter, r *http.Request) {
+	state, err := s.keep(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	s.flash(r, "The changes are in force.")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(pulse{state}); err != nil {
+		s.Log.Debug("the answer to a heartbeat was not read", "err", err)
+	}
+}
+
+// confirm is the heartbeat of a browser without JavaScript: a button.
+func (s *server) confirm(w http.ResponseWriter, r *http.Request) {
+	switch state, err := s.keep(w, r); {
+	case err != nil:
+		s.flash(r, err.Error())
+	case state == "stale":
+		s.flash(r, "Press Keep once more: this came by a connection from before the change, which proves nothing.")
+	case state == "confirmed":
+		s.flash(r, "The changes are in force and kept.")
+	}
+	http.Redirect(w, r, "/changes", http.StatusSeeOther)
+}
+
+func (s *server) keep(w http.ResponseWriter, r *http.Request) (state string, err error) {
+	t := s.Gateway.Status().Trial
+	switch {
+	case t.Beginning:
+		return "beginning", nil
+	case t.Revision == 0:
+		return "none", nil
+	case !acceptedAt(r).After(t.Since):
+		w.Header().Set("Connection", "close")
+		return "stale", nil
+	}
+	// Who asked may close the page; what is confirmed is confirmed.
+	return "confirmed", s.Gateway.Confirm(context.WithoutCancel(r.Context()), t.Revision, adminOf(r).Name)
+}
+
+func (s *server) takeBack(w http.ResponseWriter, r *http.Request) {
+	if err := s.Gateway.TakeBack(context.WithoutCancel(r.Context()), adminOf(r).Name); err != nil {
+		s.flash(r, err.Error())
+	}
+	http.Redirect(w, r, "/changes", http.StatusSeeOther)
 }
 
 func (s *server) discard(w http.ResponseWriter, r *http.Request) {

@@ -9,11 +9,37 @@ import (
 type Gateway interface {
 	// Status is a snapshot; cheap enough for every page view.
 	Status() Status
-	// Apply freezes the draft as a revision and carries it out. The error is a
-	// sentence for the admin; nothing is half-applied.
-	Apply(ctx context.Context, author string) error
+	// Begin freezes the draft as a revision and carries it out in a moment,
+	// after the answer to who asked. Status tells how it goes: nothing is
+	// half-applied. It refuses while another change is on trial.
+	Begin(ctx context.Context, o Order) error
+	// Confirm keeps the revision that is on trial.
+	Confirm(ctx context.Context, revision int64, by string) error
+	// TakeBack ends the trial and brings back what was in force before.
+	TakeBack(ctx context.Context, by string) error
 	// Reconnect closes a branch's tunnel and starts it again.
 	Reconnect(ctx context.Context, branch string) error
+}
+
+// Order asks for the draft to be applied.
+type Order struct {
+	Author, Message string
+	// Window is how long the revision is on trial; zero confirms it at once.
+	Window time.Duration
+}
+
+// Trial is how the last apply goes. A revision on trial is in force; unless it
+// is confirmed before Deadline, the one before comes back.
+type Trial struct {
+	Beginning bool      `json:"beginning,omitempty"` // being carried out
+	Revision  int64     `json:"revision,omitempty"`  // on trial; 0 for none
+	Author    string    `json:"author,omitempty"`
+	Since     time.Time `json:"since,omitzero"`
+	Deadline  time.Time `json:"deadline,omitzero"`
+	// Addresses are URLs at which the page is reached on trial.
+	Addresses []string `json:"addresses,omitempty"`
+	// Outcome is a sentence about the last change if it did not stay.
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // Status is the state of the gateway at one moment.
@@ -26,6 +52,7 @@ type Status struct {
 	Dataplane    string `json:"dataplane"`
 	DataplaneWhy string `json:"dataplane_why"`
 	Revision     int64  `json:"revision"` // in force; 0 for none
+	Trial        Trial  `json:"trial,omitzero"`
 	// Blocked counts packets that the perimeter dropped or rejected since the
 	// rules were loaded.
 	Blocked    uint64      `json:"blocked"`

@@ -27,6 +27,7 @@ type view struct {
 	Here    string // path, for the navigation
 	Gateway string // host name
 	Pending int    // changes not applied yet
+	Trial   Trial
 	Flash   string
 	Now     time.Time
 }
@@ -78,9 +79,11 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, code int, page s
 	v.Gateway = "Gatehouse"
 	if admin := adminOf(r); admin.Name != "" {
 		v.Admin = admin.Name
-		if name := s.Gateway.Status().Name; name != "" {
-			v.Gateway = name
+		st := s.Gateway.Status()
+		if st.Name != "" {
+			v.Gateway = st.Name
 		}
+		v.Trial = st.Trial
 		changes, err := s.Store.Changes(r.Context())
 		if err != nil {
 			s.Log.Error("cannot compare the draft", "err", err)

@@ -29,10 +29,11 @@ var testHash = sync.OnceValues(func() (string, error) { return HashPassword(test
 
 // running is a gateway as the pages see it.
 type running struct {
-	mu      sync.Mutex
-	status  Status
-	fail    error
-	applied []string // authors
+	mu        sync.Mutex
+	status    Status
+	fail      error
+	applied   []Order
+	confirmed []int64
 }
 
 func (g *running) Status() Status {
@@ -41,11 +42,26 @@ func (g *running) Status() Status {
 	return g.status
 }
 
-func (g *running) Apply(_ context.Context, author string) error {
+func (g *running) Begin(_ context.Context, o Order) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.applied = append(g.applied, author)
+	g.applied = append(g.applied, o)
 	return g.fail
+}
+
+func (g *running) Confirm(_ context.Context, revision int64, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.confirmed = append(g.confirmed, revision)
+	g.status.Trial = Trial{}
+	return nil
+}
+
+func (g *running) TakeBack(context.Context, string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Trial = Trial{Outcome: "Revision 7 was taken back: admin took it back."}
+	return nil
 }
 
 func (g *running) Reconnect(_ context.Context, branch string) error {
@@ -112,7 +128,9 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = httptest.NewTLSServer(handler)
+	s.Server = httptest.NewUnstartedServer(handler)
+	s.Config.ConnContext = ConnContext
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
 }

@@ -8,34 +8,62 @@ import (
 
 	"gatehouse/firewall"
 	"gatehouse/store"
+	"gatehouse/web"
 )
 
 // Apply freezes the draft as a revision and carries it out. If a step fails,
-// the revision in force before is carried out again and stays in force.
-func (g *gateway) Apply(ctx context.Context, author string) error {
+// what was in force is carried out again. With a window the revision is on
+// trial: unless it is confirmed in time, it is taken back.
+func (g *gateway) Apply(ctx context.Context, o web.Order) error {
+	if err := checkWindow(o.Window); err != nil {
+		return err
+	}
 	g.applying.Lock()
 	defer g.applying.Unlock()
-	rev, err := g.db.Commit(ctx, author, "")
+	if t := g.trialNow(); t != nil {
+		return fmt.Errorf("revision %d is on trial: confirm it or take it back first", t.rev.ID)
+	}
+	rev, err := g.db.Commit(ctx, o.Author, o.Message)
 	if err != nil {
 		return fmt.Errorf("the draft cannot be frozen: %w", err)
 	}
+	before := g.current()
 	if err := g.carryOut(ctx, rev.Document); err != nil {
 		g.log.Error("apply failed", "revision", rev.ID, "err", err)
 		undo := context.WithoutCancel(ctx)
-		err = errors.Join(err, g.putBack(undo), g.db.Revert(undo, rev.ID))
-		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "apply", Subject: author,
+		err = errors.Join(err, g.putBack(undo, before), g.db.Revert(undo, rev.ID))
+		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "apply", Subject: o.Author,
 			Message: fmt.Sprintf("Revision %d could not be applied and was taken back: %v", rev.ID, err)})
 		return err
 	}
-	if err := g.db.Confirm(ctx, rev.ID); err != nil {
-		undo := context.WithoutCancel(ctx)
-		return errors.Join(fmt.Errorf("revision %d works but cannot be recorded: %w", rev.ID, err), g.putBack(undo))
-	}
 	g.inForce(rev)
-	g.log.Info("applied", "revision", rev.ID, "author", author)
-	g.file(store.Event{Time: time.Now(), Severity: "info", Kind: "apply", Subject: author,
+	g.log.Info("applied", "revision", rev.ID, "author", o.Author, "window", o.Window)
+	if o.Window == 0 {
+		return g.settle(ctx, rev, before, o.Author)
+	}
+	g.try(rev, before, o)
+	return nil
+}
+
+// settle makes a revision the one that also comes back after a restart; if
+// that cannot be written, the one before is carried out again. Needs
+// g.applying.
+func (g *gateway) settle(ctx context.Context, rev, before store.Revision, by string) error {
+	if err := g.db.Confirm(ctx, rev.ID); err != nil {
+		return errors.Join(fmt.Errorf("revision %d works but cannot be recorded: %w", rev.ID, err),
+			g.putBack(context.WithoutCancel(ctx), before))
+	}
+	g.log.Info("confirmed", "revision", rev.ID, "by", by)
+	g.file(store.Event{Time: time.Now(), Severity: "info", Kind: "apply", Subject: by,
 		Message: fmt.Sprintf("Revision %d is in force.", rev.ID)})
 	return nil
+}
+
+// current is the revision in force; ID 0 before the first.
+func (g *gateway) current() store.Revision {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return store.Revision{ID: g.revision, Document: g.doc}
 }
 
 func (g *gateway) inForce(rev store.Revision) {
@@ -49,6 +77,9 @@ func (g *gateway) inForce(rev store.Revision) {
 // of the perimeter is fatal, because a gateway with a broken port must still
 // show its page.
 func (g *gateway) boot(ctx context.Context) error {
+	if err := g.abandon(ctx); err != nil {
+		return err
+	}
 	rev, err := g.db.Confirmed(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		g.log.Info("no configuration in force yet: the perimeter is shut")
@@ -104,16 +135,14 @@ func (g *gateway) carryOut(ctx context.Context, doc store.Document) error {
 	return nil
 }
 
-// putBack carries out again what was in force.
-func (g *gateway) putBack(ctx context.Context) error {
-	g.mu.Lock()
-	doc, revision := g.doc, g.revision
-	g.mu.Unlock()
-	if revision == 0 {
+// putBack carries out again what was in force before.
+func (g *gateway) putBack(ctx context.Context, before store.Revision) error {
+	g.inForce(before)
+	if before.ID == 0 {
 		return g.lockDown(ctx)
 	}
-	if err := g.carryOut(ctx, doc); err != nil {
-		return fmt.Errorf("revision %d, in force before, could not be put back: %w", revision, err)
+	if err := g.carryOut(ctx, before.Document); err != nil {
+		return fmt.Errorf("revision %d, in force before, could not be put back: %w", before.ID, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -131,18 +132,62 @@ func readDocument(stdin io.Reader, file string) (store.Document, error) {
 }
 
 func applyCommand(dir *string) *cobra.Command {
-	return &cobra.Command{
+	var window time.Duration
+	var now bool
+	var message string
+	c := &cobra.Command{
 		Use:   "apply",
-		Short: "Bring the draft into force, now or at the next start",
+		Short: "Bring the draft into force, on trial until it is confirmed",
+		Long: `Bring the draft into force. It is on trial: unless gatehouse confirm is run
+within the window, everything goes back to what was in force before. So make
+sure first that you still reach this gateway with a new connection.
+
+If no gateway runs here, the draft will be in force at its next start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if now {
+				window = 0
+			}
+			q := url.Values{"window": {window.String()}, "message": {message}}
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/apply?"+q.Encode())
+			switch {
+			case errors.Is(err, errNotRunning):
+				return applyAtNextStart(cmd, *dir, message)
+			case err != nil:
+				return err
+			case window == 0:
+				fmt.Fprintln(cmd.OutOrStdout(), "Applied.")
+			default:
+				fmt.Fprintf(cmd.OutOrStdout(), "On trial for %v. Keep it with: gatehouse confirm\n", window)
+			}
+			return nil
+		},
+	}
+	c.Flags().DurationVar(&window, "window", defaultWindow, "how long it is on trial, 10s to 10m")
+	c.Flags().BoolVar(&now, "now", false, "confirm at once, for scripts and at the console")
+	c.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
+	return c
+}
+
+func confirmCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm",
+		Short: "Keep what is on trial",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/apply")
-			if errors.Is(err, errNotRunning) {
-				return applyAtNextStart(cmd, *dir)
-			}
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), "Applied.")
-			}
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/confirm")
+			return err
+		},
+	}
+}
+
+func takeBackCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "take-back",
+		Short: "End the trial now: bring back what was in force before",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/take-back")
 			return err
 		},
 	}
@@ -150,7 +195,7 @@ func applyCommand(dir *string) *cobra.Command {
 
 // applyAtNextStart confirms the draft for the next `gatehouse run`, after the
 // same compilation that the running gateway would do.
-func applyAtNextStart(cmd *cobra.Command, dir string) error {
+func applyAtNextStart(cmd *cobra.Command, dir, message string) error {
 	ctx := cmd.Context()
 	db, err := store.Open(ctx, dir)
 	if err != nil {
@@ -164,7 +209,7 @@ func applyAtNextStart(cmd *cobra.Command, dir string) error {
 	if _, err := compile(doc, resolved{}, 0); err != nil {
 		return err
 	}
-	rev, err := db.Commit(ctx, "command line", "")
+	rev, err := db.Commit(ctx, commandLine, message)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ import (
 const (
 	socketName = "gatehouse.sock"
 	lockName   = "lock"
+	// commandLine is the author of what came by the socket.
+	commandLine = "command line"
 )
 
 // errNotRunning says that no gateway runs on this directory.
@@ -72,7 +74,19 @@ func newControl(g *gateway, dir string) (*control, error) {
 	})
 	r.Post("/apply", func(w http.ResponseWriter, req *http.Request) {
 		// Who asked may go away; the apply goes on to its end.
-		answer(w, g.Apply(context.WithoutCancel(req.Context()), "command line"))
+		window, err := time.ParseDuration(req.URL.Query().Get("window"))
+		if err == nil {
+			err = g.Apply(context.WithoutCancel(req.Context()), web.Order{
+				Author: commandLine, Message: req.URL.Query().Get("message"), Window: window,
+			})
+		}
+		answer(w, err)
+	})
+	r.Post("/confirm", func(w http.ResponseWriter, req *http.Request) {
+		answer(w, g.Confirm(context.WithoutCancel(req.Context()), 0, commandLine))
+	})
+	r.Post("/take-back", func(w http.ResponseWriter, req *http.Request) {
+		answer(w, g.TakeBack(context.WithoutCancel(req.Context()), commandLine))
 	})
 	r.Post("/reconnect/{branch}", func(w http.ResponseWriter, req *http.Request) {
 		answer(w, g.Reconnect(req.Context(), chi.URLParam(req, "branch")))

@@ -35,6 +35,11 @@ type gateway struct {
 	doc      store.Document // in force
 	revision int64          // in force; 0 before the first apply
 	peers    resolved
+	trial    *trial // nil when the revision in force is confirmed
+	// beginning is set until what Begin began is carried out; outcome is the
+	// sentence about the last change that did not stay.
+	beginning *web.Trial
+	outcome   string
 }
 
 // Status is a snapshot for pages and commands.
@@ -45,7 +50,7 @@ func (g *gateway) Status() web.Status {
 	st := web.Status{
 		Name: doc.System.Name, Version: version, Started: g.started,
 		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
-		Interfaces: g.interfaces(doc),
+		Interfaces: g.interfaces(doc), Trial: g.trialStatus(),
 	}
 	// Nothing is fatal here: a page that shows half is better than none.
 	if counters, err := g.perimeter.Counters(context.Background()); err != nil {

@@ -34,7 +34,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 	}
 	dir := root.PersistentFlags().String("data", "/var/lib/gatehouse", "directory of the database, keys and control socket")
-	root.AddCommand(runCommand(dir), configCommand(dir), applyCommand(dir), statusCommand(dir),
+	root.AddCommand(runCommand(dir), configCommand(dir), applyCommand(dir), confirmCommand(dir), takeBackCommand(dir), statusCommand(dir),
 		reconnectCommand(dir), resetAdminCommand(dir))
 	return root
 }

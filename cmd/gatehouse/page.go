@@ -35,6 +35,7 @@ func newPage(g *gateway, o runOptions) (*page, error) {
 	}
 	return &page{listener: listener, server: &http.Server{
 		Handler:           handler,
+		ConnContext:       web.ConnContext,
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,

@@ -137,6 +137,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return g.followPeers(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	err := tasks.Wait()
+	g.stopTrial()
 	if err == nil {
 		g.log.Info("gatehouse has stopped; the perimeter stays in force")
 	}

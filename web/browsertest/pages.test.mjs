@@ -45,7 +45,7 @@ const views = [
   { name: "branch-up", path: "/branches/branch", prepare: (page) => page.getByText("Technical details").click() },
   { name: "branch-draft", path: "/branches/leeds" },
   { name: "branch-new", path: "/branches/new" },
-  { name: "branch-edit", path: "/branches/branch/edit", prepare: (page) => page.getByText("Advanced").click() },
+  { name: "branch-edit", path: "/branches/branch/edit" },
   { name: "branch-wrong", path: "/branches/new", status: 422, prepare: async (page) => {
     await page.getByLabel("Their networks").fill("10.2.0.0/24 nonsense");
     await page.getByRole("button", { name: "Save" }).click();

@@ -29,6 +29,28 @@ async function refresh() {
 }
 setInterval(() => refresh().catch(() => {}), every);
 
+// While changes are on trial: that this page gets through to the gateway, by a
+// new connection, is what keeps them.
+const trial = document.querySelector("[data-trial]");
+async function beat() {
+  const says = trial.querySelector("[data-trial-says]");
+  const left = Math.ceil((Number(trial.dataset.deadline) - Date.now()) / 1000);
+  try {
+    const response = await fetch("/changes/heartbeat", { method: "POST", signal: AbortSignal.timeout(2500), redirect: "manual" });
+    const state = response.ok ? (await response.json()).state : "none";
+    if (state === "confirmed" || state === "none") {
+      location.replace("/changes");
+      return;
+    }
+  } catch {
+    says.textContent = left > 0
+      ? `The gateway does not answer here. Everything goes back in ${left} s.`
+      : "The gateway does not answer yet.";
+  }
+  setTimeout(beat, 1000);
+}
+if (trial) setTimeout(beat, 500);
+
 // Errors of a form take the focus.
 document.getElementById("errors")?.focus();
 

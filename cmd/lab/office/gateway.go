@@ -61,7 +61,7 @@ func (g *Gateway) Configure(ctx context.Context, doc store.Document) error {
 	if _, err := g.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
 		return err
 	}
-	_, err = g.tool(ctx, nil, "apply")
+	_, err = g.tool(ctx, nil, "apply", "--now")
 	return err
 }
 

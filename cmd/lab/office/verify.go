@@ -31,6 +31,9 @@ func Checks() []Check {
 		{"7-strongswan-calls", "strongSwan as initiator", strongSwanCalls},
 		{"7-strongswan-answers", "strongSwan as responder", strongSwanAnswers},
 		{"put-back", "an apply that fails half-way leaves everything as it was", putBack},
+		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
+		{"trial-kept", "a heartbeat from the new address keeps it", trialIsKept},
+		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }

@@ -1,0 +1,177 @@
+package office
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"gatehouse/store"
+)
+
+// The branch's office moves to other addresses, which cuts every PC off that
+// is still configured for the old ones.
+const (
+	movedLAN, movedPC = "10.2.9.1", "10.2.9.10"
+	shortestWindow    = 10 * time.Second
+)
+
+func movedDocument() store.Document {
+	doc := branchDocument(psk, rekeyInChecks)
+	for i := range doc.Interfaces {
+		if doc.Interfaces[i].Zone == store.ZoneLAN {
+			doc.Interfaces[i].Addresses = prefixes(movedLAN+"/24", "fd00:2::1/64")
+		}
+	}
+	return doc
+}
+
+// Try imports a document and applies it on trial.
+func (g *Gateway) Try(ctx context.Context, doc store.Document, window time.Duration) error {
+	text, err := doc.Marshal()
+	if err != nil {
+		return err
+	}
+	if _, err := g.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
+		return err
+	}
+	_, err = g.tool(ctx, nil, "apply", "--window", window.String())
+	return err
+}
+
+// has says whether the gateway's LAN has this address, in its own words.
+func (g *Gateway) has(ctx context.Context, addr string) (bool, error) {
+	st, err := g.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, i := range st.Interfaces {
+		for _, a := range i.Addresses {
+			if p, err := netip.ParsePrefix(a); err == nil && p.Addr().String() == addr {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// onTrial waits until the moved address is there and the old one is not.
+func (l *Office) onTrial(ctx context.Context) error {
+	return until(ctx, 5*time.Second, "the new address", func() error {
+		moved, err := l.Branch.has(ctx, movedLAN)
+		if err != nil {
+			return err
+		}
+		old, err := l.Branch.has(ctx, branchLAN)
+		if err == nil && (!moved || old) {
+			err = fmt.Errorf("%s there: %v, %s there: %v", movedLAN, moved, branchLAN, old)
+		}
+		return err
+	})
+}
+
+// asBefore checks that the branch is reached again as ever: its page from its
+// PC, and the other office.
+func (l *Office) asBefore(ctx context.Context, limit time.Duration) error {
+	err := until(ctx, limit, "the old address to return", func() error {
+		old, err := l.Branch.has(ctx, branchLAN)
+		if err == nil && !old {
+			err = errors.New("it is not there")
+		}
+		return err
+	})
+	return errors.Join(err, l.Branch.WaitUp(ctx, "hq"), l.branchPage().says(ctx, "/", "Overview"), l.BranchPC.reaches(ctx, hqPC))
+}
+
+// trialRunsOut: nobody confirms.
+func trialRunsOut(ctx context.Context, l *Office) (string, error) {
+	if err := l.Branch.Try(ctx, movedDocument(), shortestWindow); err != nil {
+		return "", err
+	}
+	start := time.Now()
+	cutOff := l.onTrial(ctx)
+	if r, err := l.BranchPC.ping(ctx, branchLAN, 3, 200*time.Millisecond); err != nil || r.received > 0 {
+		cutOff = errors.Join(cutOff, fmt.Errorf("the old address still answers (%v)", err))
+	}
+	back := l.asBefore(ctx, 2*shortestWindow)
+	took := time.Since(start)
+	if err := errors.Join(cutOff, back); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the PC was cut off by the new address; %.0f s later page, tunnel and PC were as before", took.Seconds()), nil
+}
+
+// trialIsKept: an admin logs in at the new address.
+func trialIsKept(ctx context.Context, l *Office) (seen string, err error) {
+	if err := l.Branch.Try(ctx, movedDocument(), time.Minute); err != nil {
+		return "", err
+	}
+	if err := l.onTrial(ctx); err != nil {
+		return "", err
+	}
+	if err := l.BranchPC.address("eth0", movedPC+"/24"); err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, l.Branch.Configure(ctx, branchDocument(psk, rekeyInChecks)), l.BranchPC.unaddress("eth0", movedPC+"/24"),
+			l.asBefore(ctx, 10*time.Second))
+	}()
+	p := l.branchPage()
+	p.addr = movedLAN + ":8443"
+	client, err := p.logIn()
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Post(p.url("/changes/heartbeat"), "", nil)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
+	if err != nil {
+		return "", err
+	}
+	if !strings.Contains(string(text), `"confirmed"`) {
+		return "", fmt.Errorf("the heartbeat was answered with %s %s", resp.Status, text)
+	}
+	// It is kept: also after a restart.
+	if err := errors.Join(l.Branch.Stop(syscall.SIGKILL), l.Branch.Boot(ctx), l.onTrial(ctx)); err != nil {
+		return "", err
+	}
+	return "an admin logged in at the new address, which confirmed it; it outlived kill -9", nil
+}
+
+// trialIsKilled: a restart inside the window.
+func trialIsKilled(ctx context.Context, l *Office) (string, error) {
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		if err := l.Branch.Try(ctx, movedDocument(), 10*time.Minute); err != nil {
+			return "", err
+		}
+		if err := errors.Join(l.onTrial(ctx), l.Branch.Stop(signal), l.Branch.Boot(ctx), l.asBefore(ctx, 10*time.Second)); err != nil {
+			return "", fmt.Errorf("%v: %w", signal, err)
+		}
+	}
+	return "after kill -9 and after SIGTERM the gateway came back with what was confirmed", nil
+}
+
+// unaddress takes an address away.
+func (h *Host) unaddress(device, prefix string) error {
+	return h.Do(func() error {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		addr, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			return err
+		}
+		return netlink.AddrDel(link, addr)
+	})
+}
