@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"reflect"
+	"slices"
 )
 
 // Changes says in sentences how the draft differs from the confirmed
@@ -23,20 +23,22 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 		} else if err != nil {
 			return err
 		}
-		out = differences(rev.Document, draft)
+		out = Differences(rev.Document, draft)
 		return nil
 	})
 	return out, err
 }
 
-func differences(old, new Document) []string {
+// Differences says in sentences what happens when new takes the place of old.
+// It shows no secret, only that one changed.
+func Differences(old, new Document) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if old.System != new.System {
 		say("The gateway is now called %s (was %s).", new.System.Name, old.System.Name)
 	}
-	out = append(out, listed("Interface", old.Interfaces, new.Interfaces, func(n Interface) string { return n.Name })...)
-	out = append(out, listed("Route to", old.Routes, new.Routes, func(r Route) string { return r.Destination.String() })...)
+	out = append(out, listed("Interface", old.Interfaces, new.Interfaces, Interface.facts)...)
+	out = append(out, listed("Route to", old.Routes, new.Routes, Route.facts)...)
 	if old.Firewall.Masquerade != new.Firewall.Masquerade {
 		if new.Firewall.Masquerade {
 			say("The office now appears on the internet under the gateway's address.")
@@ -45,70 +47,101 @@ func differences(old, new Document) []string {
 		}
 	}
 	out = append(out, defaultChanges(old.Firewall.Defaults, new.Firewall.Defaults)...)
-	out = append(out, listed("Rule", old.Firewall.Rules, new.Firewall.Rules, func(r Rule) string { return r.Name })...)
-	return append(out, listed("Branch", old.Branches, new.Branches, func(b Branch) string { return b.Name })...)
+	out = append(out, listed("Rule", old.Firewall.Rules, new.Firewall.Rules, Rule.facts)...)
+	return append(out, listed("Branch", old.Branches, new.Branches, Branch.facts)...)
 }
 
-// listed compares two lists of named objects. Their order counts too.
-func listed[T any](what string, old, new []T, name func(T) string) []string {
+// listed compares two lists of named objects: what was added, changed fact by
+// fact, removed, or moved.
+func listed[T any](what string, old, new []T, factsOf func(T) facts) []string {
 	var out []string
-	before := map[string]T{}
+	before := map[string]facts{}
+	var oldNames, newNames []string
 	for _, o := range old {
-		before[name(o)] = o
+		f := factsOf(o)
+		before[f.name] = f
+		oldNames = append(oldNames, f.name)
 	}
-	after := map[string]bool{}
 	for _, n := range new {
-		after[name(n)] = true
-		o, ok := before[name(n)]
-		switch {
-		case !ok:
-			out = append(out, fmt.Sprintf("%s %s was added.", what, name(n)))
-		case !reflect.DeepEqual(o, n):
-			out = append(out, fmt.Sprintf("%s %s was changed.", what, name(n)))
+		f := factsOf(n)
+		newNames = append(newNames, f.name)
+		if was, ok := before[f.name]; ok {
+			out = append(out, was.changedTo(what, f)...)
+		} else {
+			out = append(out, fmt.Sprintf("%s %s was added%s.", what, f.name, f.summary))
 		}
 	}
-	for _, o := range old {
-		if !after[name(o)] {
-			out = append(out, fmt.Sprintf("%s %s was removed.", what, name(o)))
+	for _, name := range oldNames {
+		if !slices.Contains(newNames, name) {
+			out = append(out, fmt.Sprintf("%s %s was removed.", what, name))
 		}
 	}
-	if len(out) == 0 && !reflect.DeepEqual(namesOf(old, name), namesOf(new, name)) {
+	if !slices.Equal(common(oldNames, newNames), common(newNames, oldNames)) {
 		out = append(out, fmt.Sprintf("The order changed: %s.", what))
 	}
 	return out
 }
 
-func namesOf[T any](all []T, name func(T) string) []string {
-	var out []string
-	for _, v := range all {
-		out = append(out, name(v))
+// common are those of a that are in b too, in the order of a.
+func common(a, b []string) (out []string) {
+	in := map[string]bool{}
+	for _, s := range b {
+		in[s] = true
+	}
+	for _, s := range a {
+		if in[s] {
+			out = append(out, s)
+		}
 	}
 	return out
 }
 
+// zoneWords are the zones as an admin thinks of them.
+var zoneWords = map[Zone]string{ZoneWAN: "the internet", ZoneLAN: "the office", ZoneVPN: "the branches", ZoneGateway: "this gateway"}
+
 func defaultChanges(old, new []ZoneDefault) []string {
 	type pair struct{ from, to Zone }
-	before, after := map[pair]Action{}, map[pair]Action{}
-	for _, d := range old {
-		before[pair{d.From, d.To}] = d.Action
+	read := func(all []ZoneDefault) (map[pair]Action, []pair) {
+		actions, order := map[pair]Action{}, []pair{}
+		for _, d := range all {
+			p := pair{d.From, d.To}
+			actions[p], order = d.Action, append(order, p)
+		}
+		return actions, order
+	}
+	before, oldPairs := read(old)
+	after, newPairs := read(new)
+	// What nobody names is dropped.
+	action := func(m map[pair]Action, p pair) Action {
+		if a, ok := m[p]; ok {
+			return a
+		}
+		return Drop
 	}
 	var out []string
-	for _, d := range new {
-		p := pair{d.From, d.To}
-		after[p] = d.Action
-		if was, ok := before[p]; !ok || was != d.Action {
-			if !ok {
-				was = Drop
-			}
-			if was != d.Action {
-				out = append(out, fmt.Sprintf("From %s to %s: %s (was %s).", d.From, d.To, d.Action, was))
-			}
+	seen := map[pair]bool{}
+	for _, p := range append(newPairs, oldPairs...) {
+		was, is := action(before, p), action(after, p)
+		if seen[p] || was == is {
+			continue
 		}
-	}
-	for _, d := range old {
-		if _, ok := after[pair{d.From, d.To}]; !ok && d.Action != Drop {
-			out = append(out, fmt.Sprintf("From %s to %s: drop (was %s).", d.From, d.To, d.Action))
+		seen[p] = true
+		from, to := sentenceCase(zoneWords[p.from]), zoneWords[p.to]
+		switch {
+		case is == Allow:
+			out = append(out, fmt.Sprintf("%s may now reach %s.", from, to))
+		case was == Allow:
+			out = append(out, fmt.Sprintf("%s may no longer reach %s (%s).", from, to, is))
+		default:
+			out = append(out, fmt.Sprintf("What %s sends to %s is now answered with %s (was %s).", zoneWords[p.from], to, is, was))
 		}
 	}
 	return out
+}
+
+func sentenceCase(s string) string {
+	if s == "" {
+		return s
+	}
+	return string(s[0]-'a'+'A') + s[1:]
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -59,7 +60,7 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 		}
 		// Only one revision is tried at a time. An earlier one that nobody
 		// decided about, as after a power cut, can no longer be confirmed.
-		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET state = 'superseded' WHERE state = 'applied'"); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET state = 'reverted' WHERE state = 'applied'"); err != nil {
 			return fmt.Errorf("end an earlier trial: %w", err)
 		}
 		res, err := tx.ExecContext(ctx, `INSERT INTO revisions (state, author, message, created, document, secrets)
@@ -213,11 +214,15 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 	return rev, nil
 }
 
-// Revisions lists the newest first, without their documents.
-func (db *DB) Revisions(ctx context.Context, limit int) ([]Revision, error) {
+// Revisions lists the newest first, without their documents; before, if not
+// 0, leaves out that one and all newer ones, for paging.
+func (db *DB) Revisions(ctx context.Context, before int64, limit int) ([]Revision, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
 	var out []Revision
 	rows, err := db.reader.QueryContext(ctx,
-		"SELECT id, state, author, message, created FROM revisions ORDER BY id DESC LIMIT ?", limit)
+		"SELECT id, state, author, message, created FROM revisions WHERE id < ? ORDER BY id DESC LIMIT ?", before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list revisions: %w", err)
 	}
@@ -232,6 +237,18 @@ func (db *DB) Revisions(ctx context.Context, limit int) ([]Revision, error) {
 		out = append(out, r)
 	}
 	return out, rows.Err()
+}
+
+// Predecessor is the number of the revision that was in force before this one
+// came; 0 if none is kept.
+func (db *DB) Predecessor(ctx context.Context, id int64) (int64, error) {
+	var before sql.NullInt64
+	err := db.reader.QueryRowContext(ctx,
+		"SELECT max(id) FROM revisions WHERE id < ? AND state IN ('confirmed', 'superseded')", id).Scan(&before)
+	if err != nil {
+		return 0, fmt.Errorf("revision before %d: %w", id, err)
+	}
+	return before.Int64, nil
 }
 
 // Discard makes the draft what the confirmed revision says.

@@ -60,7 +60,7 @@ func TestRevisions(t *testing.T) {
 	if changes, err := db.Changes(ctx); err != nil || len(changes) != 0 {
 		t.Errorf("changes after discard: %q, %v", changes, err)
 	}
-	all, err := db.Revisions(ctx, 10)
+	all, err := db.Revisions(ctx, 0, 10)
 	if err != nil || len(all) != 2 || all[0].State != RevisionReverted || all[1].State != RevisionConfirmed {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -99,7 +99,7 @@ func TestOnlyOneRevisionIsTriedAtATime(t *testing.T) {
 	if err := db.Confirm(ctx, third.ID); err != nil {
 		t.Fatal(err)
 	}
-	all, err := db.Revisions(ctx, 10)
+	all, err := db.Revisions(ctx, 0, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestOnlyOneRevisionIsTriedAtATime(t *testing.T) {
 	for _, r := range all {
 		states = append(states, r.State)
 	}
-	if d := cmp.Diff([]RevisionState{RevisionConfirmed, RevisionSuperseded, RevisionSuperseded}, states); d != "" {
+	if d := cmp.Diff([]RevisionState{RevisionConfirmed, RevisionSuperseded, RevisionReverted}, states); d != "" {
 		t.Error(d)
 	}
 }
@@ -117,18 +117,56 @@ func TestChangesAreSentences(t *testing.T) {
 	for want, change := range map[string]func(*Document){
 		"":                                      func(*Document) {},
 		"The gateway is now called b (was hq).": func(d *Document) { d.System.Name = "b" },
-		"Interface office was changed.":         func(d *Document) { d.Interfaces[1].MTU = 1400 },
-		"The order changed: Interface.":         func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
+		"Interface office: the MTU is now 1400 (was not set).": func(d *Document) { d.Interfaces[1].MTU = 1400 },
+		"Interface office: the address is now 10.1.9.1/24 (was 10.1.0.1/24, fd00:1::1/64).": func(d *Document) {
+			d.Interfaces[1].Addresses = prefixes("10.1.9.1/24")
+		},
+		"The order changed: Interface.":                             func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
 		"The office no longer appears under the gateway's address.": func(d *Document) { d.Firewall.Masquerade = false },
-		"From lan to wan: reject (was allow).":                      func(d *Document) { d.Firewall.Defaults[0].Action = Reject },
-		"From vpn to lan: drop (was allow).":                        func(d *Document) { d.Firewall.Defaults = d.Firewall.Defaults[:2] },
-		"Rule no-mail-from-office was removed.":                     func(d *Document) { d.Firewall.Rules = nil },
-		"Branch leeds was changed.":                                 func(d *Document) { d.Branches[0].PSK = "a new shared key" },
+		"The office may no longer reach the internet (reject).":     func(d *Document) { d.Firewall.Defaults[0].Action = Reject },
+		"The branches may no longer reach the office (drop).":       func(d *Document) { d.Firewall.Defaults = d.Firewall.Defaults[:2] },
+		"The branches may now reach the internet.": func(d *Document) {
+			d.Firewall.Defaults = append(d.Firewall.Defaults, ZoneDefault{ZoneVPN, ZoneWAN, Allow})
+		},
+		"What the internet sends to this gateway is now answered with reject (was drop).": func(d *Document) {
+			d.Firewall.Defaults = append(d.Firewall.Defaults, ZoneDefault{ZoneWAN, ZoneGateway, Reject})
+		},
+		"Rule no-mail-from-office was removed.": func(d *Document) { d.Firewall.Rules = nil },
+		"Rule no-mail-from-office: the ports is now 25, 465-587 (was 25).": func(d *Document) {
+			d.Firewall.Rules[0].Ports = append(d.Firewall.Rules[0].Ports, PortRange{465, 587})
+		},
+		"Branch leeds: the shared key was changed.":     func(d *Document) { d.Branches[0].PSK = "a new shared key" },
+		"Branch leeds: the tunnel is now off (was on).": func(d *Document) { d.Branches[0].Enabled = false },
+		"Branch york was added (10.9.0.0/24). Branch leeds was removed.": func(d *Document) {
+			d.Branches[0].Name, d.Branches[0].RemoteNetworks = "york", prefixes("10.9.0.0/24")
+		},
 	} {
 		new := example(t)
 		change(&new)
-		if got := strings.Join(differences(old, new), " "); got != want {
+		if got := strings.Join(Differences(old, new), " "); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestNoDifferenceIsSilent(t *testing.T) {
+	for field := range eachField(example(t)) {
+		doc := example(t)
+		field.set(&doc)
+		if len(Differences(example(t), doc)) == 0 {
+			t.Errorf("a change of %s is not told", field.name)
+		}
+	}
+	for seed := range uint64(300) {
+		a, b := generated(seed), generated(seed+1)
+		said := strings.Join(Differences(a, b), " ")
+		for _, branch := range append(a.Branches, b.Branches...) {
+			if strings.Contains(said, branch.PSK.Reveal()) {
+				t.Errorf("seed %d: a key is told", seed)
+			}
+		}
+		if same := Differences(a, generated(seed)); len(same) != 0 {
+			t.Errorf("seed %d differs from itself: %q", seed, same)
 		}
 	}
 }

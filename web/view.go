@@ -49,7 +49,7 @@ func (e formErrors) For(field string) string {
 // loadPages parses each page together with the layout.
 func loadPages(a *assets) (map[string]*template.Template, error) {
 	funcs := template.FuncMap{
-		"asset": a.url, "bytes": humanBytes, "ago": ago, "clock": clock, "state": stateWords,
+		"asset": a.url, "bytes": humanBytes, "ago": ago, "clock": clock, "state": stateWords, "revisionState": revisionWords,
 		"sentence": sentence, "fix": nextStep, "lines": lines, "field": newField, "base": fieldBase,
 		"join": strings.Join, "within": within,
 	}

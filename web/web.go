@@ -39,6 +39,10 @@ type draftStore interface {
 	DeleteBranch(ctx context.Context, name string) error
 	Changes(ctx context.Context) ([]string, error)
 	Discard(ctx context.Context) error
+	Revisions(ctx context.Context, before int64, limit int) ([]store.Revision, error)
+	Revision(ctx context.Context, id int64) (store.Revision, error)
+	Predecessor(ctx context.Context, id int64) (int64, error)
+	Restore(ctx context.Context, id int64) error
 }
 
 // Options are what the page is made of; all are required.
@@ -118,6 +122,9 @@ func (s *server) routes() http.Handler {
 				r.Post("/changes/confirm", s.confirm)
 				r.Post("/changes/take-back", s.takeBack)
 				r.Post("/changes/discard", s.discard)
+				r.Get("/history", s.history)
+				r.Get("/history/{id}", s.revision)
+				r.Post("/history/{id}/restore", s.restore)
 			})
 		})
 		r.NotFound(s.authenticated(http.HandlerFunc(s.notFound)).ServeHTTP)

@@ -1,6 +1,10 @@
 package web
 
-import "fmt"
+import (
+	"fmt"
+
+	"gatehouse/store"
+)
 
 // words is how a tunnel's state is shown: a word, a shape and a colour class.
 type words struct{ Word, Shape, Class string }
@@ -17,6 +21,21 @@ func stateWords(s TunnelState) words {
 		return words{"Down", "▲", "bad"}
 	case TunnelOff:
 		return words{"Switched off", "–", "muted"}
+	}
+	return words{string(s), "?", "muted"}
+}
+
+// revisionWords is how a revision's state is shown.
+func revisionWords(s store.RevisionState) words {
+	switch s {
+	case store.RevisionConfirmed:
+		return words{"In force", "●", "ok"}
+	case store.RevisionApplied:
+		return words{"On trial", "◐", "warn"}
+	case store.RevisionReverted:
+		return words{"Taken back", "▲", "bad"}
+	case store.RevisionSuperseded:
+		return words{"Replaced", "○", "muted"}
 	}
 	return words{string(s), "?", "muted"}
 }

@@ -54,6 +54,8 @@ const views = [
   { name: "branch-delete", path: "/branches/branch/delete" },
   { name: "branch-delete-dialog", path: "/branches/branch", prepare: (page) => page.getByRole("link", { name: "Delete" }).click() },
   { name: "changes", path: "/changes" },
+  { name: "history", path: "/history" },
+  { name: "revision", path: "/history/1" },
   { name: "password", path: "/password" },
   { name: "not-found", path: "/nothing-here", status: 404 },
 ];
