@@ -11,6 +11,9 @@ import (
 // changesPage reviews the draft.
 type changesPage struct {
 	Changes []string
+	Review  Review
+	// Refused is why the draft cannot be applied as it is.
+	Refused string
 	// First is set while nothing is in force that one could go back to.
 	First   bool
 	Outcome string
@@ -38,6 +41,11 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 	}
 	st := s.Gateway.Status()
 	p := changesPage{Changes: changes, First: st.Revision == 0, Outcome: st.Trial.Outcome, Windows: windows}
+	if len(changes) > 0 {
+		if p.Review, err = s.Gateway.Review(r.Context(), clientAddr(r), serverAddr(r)); err != nil {
+			p.Refused = err.Error()
+		}
+	}
 	s.render(w, r, http.StatusOK, "changes", view{Title: "Changes", Page: p})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -19,4 +20,21 @@ func ConnContext(ctx context.Context, _ net.Conn) context.Context {
 func acceptedAt(r *http.Request) time.Time {
 	t, _ := r.Context().Value(acceptedKey{}).(time.Time)
 	return t
+}
+
+// clientAddr is where a request comes from; invalid if that is unknown.
+func clientAddr(r *http.Request) netip.Addr {
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return ap.Addr().Unmap()
+}
+
+// serverAddr is our address that a request came to; invalid if that is
+// unknown.
+func serverAddr(r *http.Request) netip.Addr {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ap, _ := netip.ParseAddrPort(local.String())
+	return ap.Addr().Unmap()
 }

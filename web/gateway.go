@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -9,6 +10,9 @@ import (
 type Gateway interface {
 	// Status is a snapshot; cheap enough for every page view.
 	Status() Status
+	// Review says what applying the draft would do, asked for by who comes from
+	// client and uses the page at server. It touches nothing.
+	Review(ctx context.Context, client, server netip.Addr) (Review, error)
 	// Begin freezes the draft as a revision and carries it out in a moment,
 	// after the answer to who asked. Status tells how it goes: nothing is
 	// half-applied. It refuses while another change is on trial.
@@ -20,6 +24,18 @@ type Gateway interface {
 	// Reconnect closes a branch's tunnel and starts it again.
 	Reconnect(ctx context.Context, branch string) error
 }
+
+// Review is the draft beside what is in force.
+type Review struct {
+	// Firewall is the difference of the rules, as nft text.
+	Firewall []DiffLine
+	// Risks are sentences about how the change could cut off who reviews it.
+	Risks []string
+}
+
+// DiffLine is one line of a difference with its mark. Kind is added, removed
+// or empty.
+type DiffLine struct{ Kind, Text string }
 
 // Order asks for the draft to be applied.
 type Order struct {

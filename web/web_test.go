@@ -29,17 +29,28 @@ var testHash = sync.OnceValues(func() (string, error) { return HashPassword(test
 
 // running is a gateway as the pages see it.
 type running struct {
-	mu        sync.Mutex
-	status    Status
-	fail      error
-	applied   []Order
-	confirmed []int64
+	mu     sync.Mutex
+	status Status
+	fail   error
+	// reviewFails is what Review answers.
+	reviewFails error
+	applied     []Order
+	confirmed   []int64
 }
 
 func (g *running) Status() Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.status
+}
+
+func (g *running) Review(_ context.Context, client, server netip.Addr) (Review, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Review{
+		Firewall: []DiffLine{{"removed", "-old <rule>"}, {"added", "+new <rule>"}},
+		Risks:    []string{client.String() + " reviews at " + server.String()},
+	}, g.reviewFails
 }
 
 func (g *running) Begin(_ context.Context, o Order) error {

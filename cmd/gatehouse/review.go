@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"gatehouse/firewall"
+	"gatehouse/store"
+	"gatehouse/web"
+)
+
+// Review says what applying the draft would do to the firewall, and whether it
+// could cut off who asks: client is where they come from, server the address
+// of the page that they use. It touches nothing.
+func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Review, error) {
+	draft, err := g.db.Draft(ctx)
+	if err != nil {
+		return web.Review{}, fmt.Errorf("read the draft: %w", err)
+	}
+	g.mu.Lock()
+	now, revision, peers := g.doc, g.revision, g.peers
+	g.mu.Unlock()
+	next, err := compile(draft, peers, g.adminPort)
+	if err != nil {
+		return web.Review{}, err
+	}
+	held, err := firewall.Compile(firewall.Lockdown(tunnelDevice, logGroup))
+	if revision != 0 {
+		var d desired
+		d, err = compile(now, peers, g.adminPort)
+		held = d.ruleset
+	}
+	if err != nil {
+		return web.Review{}, err
+	}
+	return web.Review{
+		Firewall: diffLines(held.String(), next.ruleset.String()),
+		Risks:    g.risks(now, draft, client, server),
+	}, nil
+}
+
+// diffLines are the lines of a unified diff, without its file names.
+func diffLines(old, new string) (out []web.DiffLine) {
+	for _, line := range strings.Split(strings.TrimSuffix(udiff.Unified("", "", old, new), "\n"), "\n") {
+		switch {
+		case line == "" || strings.HasPrefix(line, "---") || strings.HasPrefix(line, "+++") || strings.HasPrefix(line, `\`):
+		case strings.HasPrefix(line, "+"):
+			out = append(out, web.DiffLine{Kind: "added", Text: line})
+		case strings.HasPrefix(line, "-"):
+			out = append(out, web.DiffLine{Kind: "removed", Text: line})
+		default:
+			out = append(out, web.DiffLine{Text: line})
+		}
+	}
+	return out
+}
+
+// risks are sentences about how the draft could cut off who reviews it.
+func (g *gateway) risks(now, draft store.Document, client, server netip.Addr) (out []string) {
+	if ownsAddress(now, server) && !ownsAddress(draft, server) {
+		text := "The gateway gives up the address of this page, " + server.String() + "."
+		if there := g.pageAddresses(draft); len(there) > 0 {
+			text += " Open it at " + strings.Join(there, " or ") + " and log in, or everything goes back."
+		}
+		out = append(out, text)
+	}
+	if inOffice(now, client) && !inOffice(draft, client) {
+		out = append(out, fmt.Sprintf("Your computer, %s, is in none of the office's networks any more. It may be cut off.", client))
+	}
+	return out
+}
+
+func ownsAddress(doc store.Document, addr netip.Addr) bool {
+	for _, i := range doc.Interfaces {
+		for _, a := range i.Addresses {
+			if a.Addr() == addr {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// inOffice says whether the perimeter lets this address come in by a LAN port:
+// it is in one of the port's networks, or behind a router there.
+func inOffice(doc store.Document, addr netip.Addr) bool {
+	for _, i := range doc.Interfaces {
+		if i.Zone != store.ZoneLAN {
+			continue
+		}
+		for _, a := range i.Addresses {
+			if a.Contains(addr) {
+				return true
+			}
+		}
+		for _, r := range doc.Routes {
+			if onLink(i, r.Via) && r.Destination.Contains(addr) {
+				return true
+			}
+		}
+	}
+	return false
+}
