@@ -19,7 +19,7 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 		}
 		rev, err := db.readConfirmed(ctx, tx)
 		if errors.Is(err, ErrNotFound) {
-			rev.Document = Document{Version: DocumentVersion, System: System{Name: "gatehouse"}}
+			rev.Document = Empty()
 		} else if err != nil {
 			return err
 		}
@@ -27,6 +27,11 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 		return nil
 	})
 	return out, err
+}
+
+// Empty is the document of a gateway that nobody has configured.
+func Empty() Document {
+	return Document{Version: DocumentVersion, System: System{Name: "gatehouse"}}
 }
 
 // Differences says in sentences what happens when new takes the place of old.
@@ -49,6 +54,16 @@ func Differences(old, new Document) []string {
 	out = append(out, defaultChanges(old.Firewall.Defaults, new.Firewall.Defaults)...)
 	out = append(out, listed("Rule", old.Firewall.Rules, new.Firewall.Rules, Rule.facts)...)
 	return append(out, listed("Branch", old.Branches, new.Branches, Branch.facts)...)
+}
+
+// BranchDifferences says how one branch changed.
+func BranchDifferences(old, new Branch) []string {
+	o, n := old.facts(), new.facts()
+	out := o.changedTo("Branch", n)
+	if o.name != n.name {
+		out = append(out, fmt.Sprintf("Branch %s is now called %s.", o.name, n.name))
+	}
+	return out
 }
 
 // listed compares two lists of named objects: what was added, changed fact by

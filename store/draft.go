@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -75,17 +76,31 @@ func (db *DB) Branch(ctx context.Context, name string) (Branch, error) {
 	return Branch{}, fmt.Errorf("branch %s: %w", name, ErrNotFound)
 }
 
+// Tag names the state of a branch, its key included, for PutBranch.
+func (db *DB) Tag(b Branch) (string, error) { return db.seal.tag(b) }
+
+// ErrChanged says that somebody else changed an object since it was read.
+var ErrChanged = errors.New("it was changed meanwhile")
+
 // PutBranch adds a branch (oldName empty) or changes the one called oldName,
-// also its name. An empty key keeps the stored one. The whole draft is
-// validated; faults of this branch come back as a ValidationError with fields
-// relative to it.
-func (db *DB) PutBranch(ctx context.Context, oldName string, b Branch) error {
+// also its name. A tag, if there is one, must be that of the branch as it is
+// stored, or the answer is ErrChanged. An empty key keeps the stored one. The
+// whole draft is validated; faults of this branch come back as a
+// ValidationError with fields relative to it.
+func (db *DB) PutBranch(ctx context.Context, oldName, tag string, b Branch) error {
 	return db.edit(ctx, func(doc *Document) error {
 		at := len(doc.Branches)
 		if oldName != "" {
 			at = slices.IndexFunc(doc.Branches, func(o Branch) bool { return o.Name == oldName })
 			if at < 0 {
 				return fmt.Errorf("branch %s: %w", oldName, ErrNotFound)
+			}
+			present, err := db.Tag(doc.Branches[at])
+			if err != nil {
+				return err
+			}
+			if tag != "" && !hmac.Equal([]byte(tag), []byte(present)) {
+				return fmt.Errorf("branch %s: %w", oldName, ErrChanged)
 			}
 			keepKey(&b, doc.Branches, oldName)
 		}

@@ -102,7 +102,7 @@ func TestPutBranch(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Name, b.PSK = "york", ""
-	if err := db.PutBranch(ctx, "leeds", b); err != nil {
+	if err := db.PutBranch(ctx, "leeds", "", b); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := db.Branch(ctx, "york"); err != nil || got.PSK.Reveal() != testKey {
@@ -114,10 +114,10 @@ func TestPutBranch(t *testing.T) {
 	second := b
 	second.Name, second.Peer, second.PSK = "bath", "198.51.100.3", "another good key"
 	var found ValidationError
-	if err := db.PutBranch(ctx, "", second); !errors.As(err, &found) || found[0].Field != "remote_networks[0]" {
+	if err := db.PutBranch(ctx, "", "", second); !errors.As(err, &found) || found[0].Field != "remote_networks[0]" {
 		t.Errorf("overlapping networks: %v", err)
 	}
-	if err := db.PutBranch(ctx, "nobody", second); !errors.Is(err, ErrNotFound) {
+	if err := db.PutBranch(ctx, "nobody", "", second); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 }
@@ -136,7 +136,7 @@ func TestAClashIsReportedAtTheBranchBeingEdited(t *testing.T) {
 	first := doc.Branches[0]
 	first.Name, first.Peer = "york", later.Peer
 	first.LocalNetworks, first.RemoteNetworks = prefixes("10.1.0.0/24"), prefixes("10.3.0.0/25")
-	err := db.PutBranch(ctx, "leeds", first)
+	err := db.PutBranch(ctx, "leeds", "", first)
 	var found ValidationError
 	if !errors.As(err, &found) {
 		t.Fatalf("%v", err)
@@ -152,7 +152,7 @@ func TestAClashIsReportedAtTheBranchBeingEdited(t *testing.T) {
 	// Its place in the list stays, also under a new name.
 	first = doc.Branches[0]
 	first.Name = "zennor"
-	if err := db.PutBranch(ctx, "leeds", first); err != nil {
+	if err := db.PutBranch(ctx, "leeds", "", first); err != nil {
 		t.Fatal(err)
 	}
 	got, err := db.Draft(ctx)
@@ -179,5 +179,48 @@ func TestDeleteBranch(t *testing.T) {
 	var left int
 	if err := db.reader.QueryRow("SELECT count(*) FROM branch_values").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d values of no branch are left, %v", left, err)
+	}
+}
+
+func TestWhoSavesSecondIsTold(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	db := open(t, dir)
+	if err := db.Import(ctx, example(t)); err != nil {
+		t.Fatal(err)
+	}
+	read, err := db.Branch(ctx, "leeds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag, err := db.Tag(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := read, read
+	first.Note, second.Note = "the first", "the second"
+	if err := db.PutBranch(ctx, "leeds", tag, first); err != nil {
+		t.Fatal(err)
+	}
+	// Another process knows it too.
+	other := open(t, dir)
+	if err := other.PutBranch(ctx, "leeds", tag, second); !errors.Is(err, ErrChanged) {
+		t.Errorf("the second was not told: %v", err)
+	}
+	if err := other.PutBranch(ctx, "leeds", "nonsense", second); !errors.Is(err, ErrChanged) {
+		t.Errorf("a made-up tag: %v", err)
+	}
+	got, err := db.Branch(ctx, "leeds")
+	if err != nil || got.Note != "the first" {
+		t.Errorf("%q %v", got.Note, err)
+	}
+	// A new key alone is a change.
+	again, err := db.Tag(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.PSK = "only the key is new"
+	if changed, err := db.Tag(got); err != nil || changed == again {
+		t.Errorf("%s %v", changed, err)
 	}
 }

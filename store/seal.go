@@ -2,7 +2,12 @@ package store
 
 import (
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +19,10 @@ import (
 
 // sealer seals secrets with XChaCha20-Poly1305 under the device key. Its
 // nonces are long enough to be random.
-type sealer struct{ aead cipher.AEAD }
+type sealer struct {
+	aead cipher.AEAD
+	tags []byte // key of tag
+}
 
 // openSealer reads the device key, or makes one if there is none.
 func openSealer(path string) (*sealer, error) {
@@ -32,7 +40,11 @@ func openSealer(path string) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device key %s: %w", path, err)
 	}
-	return &sealer{aead}, nil
+	tags, err := hkdf.Key(sha256.New, key, nil, "gatehouse tags of objects", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("device key %s: %w", path, err)
+	}
+	return &sealer{aead, tags}, nil
 }
 
 func readKey(path string) ([]byte, error) {
@@ -74,7 +86,32 @@ func makeKey(path string) ([]byte, error) {
 	if err := errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}
-	return key, os.Link(f.Name(), path)
+	if err := os.Link(f.Name(), path); err != nil {
+		return nil, err
+	}
+	// Secrets sealed with a key whose name a power cut could still take away
+	// would be lost.
+	return key, syncDirectory(filepath.Dir(path))
+}
+
+func syncDirectory(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// tag is a short name of a value that nobody can make without the device key,
+// and that tells nothing about secrets in the value.
+func (s *sealer) tag(value any) (string, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	mac := hmac.New(sha256.New, s.tags)
+	mac.Write(text)
+	return hex.EncodeToString(mac.Sum(nil)[:16]), nil
 }
 
 // seal binds a secret to the name of what it belongs to.

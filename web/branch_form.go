@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -20,7 +21,12 @@ type branchForm struct {
 	LocalNetworks, RemoteNetworks string // one each line
 	IKE, ESP                      string
 	Rekey, DPD, Note              string
-	psk                           string
+	// Tag and Base are the branch as it was when the form was opened: to notice
+	// that somebody else changed it, and to say what. Base has no key.
+	Tag, Base string
+	// Meanwhile says what somebody else changed since.
+	Meanwhile []string
+	psk       string
 }
 
 func formOf(b store.Branch) branchForm {
@@ -36,6 +42,33 @@ func formOf(b store.Branch) branchForm {
 		f.DPD = strconv.Itoa(b.DPDSeconds)
 	}
 	return f
+}
+
+// since notes the state of a branch at which a form is opened.
+func (s *server) since(f branchForm, b store.Branch) (branchForm, error) {
+	var err error
+	if f.Tag, err = s.Store.Tag(b); err != nil {
+		return f, err
+	}
+	b.PSK = ""
+	base, err := json.Marshal(b)
+	f.Base = string(base)
+	return f, err
+}
+
+// meanwhile says what changed between the form's base and the branch as it is
+// stored. The base comes from the browser: it only makes sentences.
+func (f branchForm) meanwhile(present store.Branch) []string {
+	var base store.Branch
+	present.PSK = ""
+	if json.Unmarshal([]byte(f.Base), &base) != nil {
+		return nil
+	}
+	base.PSK = ""
+	if said := store.BranchDifferences(base, present); len(said) > 0 {
+		return said
+	}
+	return []string{"The shared key was changed."}
 }
 
 func prefixLines(ps []netip.Prefix) string {
@@ -54,6 +87,7 @@ func readForm(r *http.Request) branchForm {
 		LocalNetworks: get("local_networks"), RemoteNetworks: get("remote_networks"),
 		IKE: get("ike_proposals"), ESP: get("esp_proposals"),
 		Rekey: get("rekey_seconds"), DPD: get("dpd_seconds"), Note: get("note"), psk: r.PostFormValue("psk"),
+		Tag: get("tag"), Base: get("base"),
 	}
 }
 

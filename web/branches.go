@@ -90,9 +90,16 @@ func (s *server) newBranch(w http.ResponseWriter, r *http.Request) {
 func (s *server) addBranch(w http.ResponseWriter, r *http.Request) { s.save(w, r, "") }
 
 func (s *server) editBranch(w http.ResponseWriter, r *http.Request) {
-	if row, ok := s.find(w, r); ok {
-		s.form(w, r, http.StatusOK, row.Name, formOf(row.Branch), nil)
+	row, ok := s.find(w, r)
+	if !ok {
+		return
 	}
+	f, err := s.since(formOf(row.Branch), row.Branch)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.form(w, r, http.StatusOK, row.Name, f, nil)
 }
 
 func (s *server) changeBranch(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +111,11 @@ func (s *server) save(w http.ResponseWriter, r *http.Request, oldName string) {
 	form := readForm(r)
 	b, errs := form.branch()
 	if errs == nil {
-		err := s.Store.PutBranch(r.Context(), oldName, b)
+		err := s.Store.PutBranch(r.Context(), oldName, form.Tag, b)
+		if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound) {
+			s.conflict(w, r, oldName, form)
+			return
+		}
 		var found store.ValidationError
 		if err != nil && !errors.As(err, &found) {
 			s.fail(w, r, err)
@@ -118,6 +129,28 @@ func (s *server) save(w http.ResponseWriter, r *http.Request, oldName string) {
 	}
 	s.flash(r, "Branch "+b.Name+" is saved, but not applied yet.")
 	http.Redirect(w, r, "/branches/"+url.PathEscape(b.Name), http.StatusSeeOther)
+}
+
+// conflict shows the form again, as it was typed, with what somebody else
+// changed meanwhile. Saving once more is a decision.
+func (s *server) conflict(w http.ResponseWriter, r *http.Request, oldName string, f branchForm) {
+	present, err := s.Store.Branch(r.Context(), oldName)
+	if errors.Is(err, store.ErrNotFound) {
+		// What was typed can be saved as a new branch; only its key is gone.
+		f.Meanwhile, f.Tag = []string{"Branch " + oldName + " was deleted. Enter its key to add it again."}, ""
+		s.form(w, r, http.StatusConflict, "", f, nil)
+		return
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	f.Meanwhile = f.meanwhile(present)
+	if f, err = s.since(f, present); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.form(w, r, http.StatusConflict, oldName, f, nil)
 }
 
 func (s *server) form(w http.ResponseWriter, r *http.Request, code int, oldName string, f branchForm, errs formErrors) {

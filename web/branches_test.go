@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -111,4 +112,49 @@ func TestReconnect(t *testing.T) {
 	if to := a.header.Get("Location"); strings.HasPrefix(to, "//") || strings.Contains(to, "evil.example") && !strings.HasPrefix(to, "/branches/") {
 		t.Errorf("sent to %s", to)
 	}
+}
+
+// hidden reads a hidden field out of a form.
+func hidden(t *testing.T, page, name string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(page, `name="`+name+`" value="`)
+	value, _, end := strings.Cut(rest, `"`)
+	if !ok || !end {
+		t.Fatalf("no hidden field %s", name)
+	}
+	return html.UnescapeString(value)
+}
+
+func TestWhoSavesSecondIsToldAndLosesNothing(t *testing.T) {
+	s := newSite(t)
+	mine, theirs := s.loggedIn(t), s.loggedIn(t)
+	opened := mine.get("/branches/leeds/edit")
+	edit := func(page answer, fields ...string) []string {
+		return append(fields, "name", "leeds", "start", "always", "enabled", "1", "local_networks", "10.1.0.0/24",
+			"remote_networks", "10.2.0.0/24", "tag", hidden(t, page.body, "tag"), "base", hidden(t, page.body, "base"))
+	}
+	other := theirs.get("/branches/leeds/edit")
+	theirs.post("/branches/leeds/edit", edit(other, "peer", "198.51.100.9")...).want(t, http.StatusSeeOther)
+	said := mine.post("/branches/leeds/edit", edit(opened, "peer", "198.51.100.2", "note", "typed for a long time")...)
+	said.want(t, http.StatusConflict, "Somebody else changed", "their address is now 198.51.100.9 (was 198.51.100.2)", "typed for a long time")
+	if strings.Contains(said.body, officeKey) {
+		t.Error("the key is shown")
+	}
+	mine.post("/branches/leeds/edit", edit(said, "peer", "198.51.100.2", "note", "typed for a long time")...).want(t, http.StatusSeeOther)
+	got, err := s.db.Branch(t.Context(), "leeds")
+	if err != nil || got.Peer != "198.51.100.2" || got.Note != "typed for a long time" || got.PSK != officeKey {
+		t.Errorf("%+v %v", got, err)
+	}
+	// A key alone, and a base that was made up.
+	opened = mine.get("/branches/leeds/edit")
+	theirs.post("/branches/leeds/edit", edit(opened, "peer", "198.51.100.2", "note", "typed for a long time", "psk", "quite another key")...).want(t, http.StatusSeeOther)
+	mine.post("/branches/leeds/edit", edit(opened, "peer", "198.51.100.2", "note", "typed for a long time")...).
+		want(t, http.StatusConflict, "The shared key was changed")
+	theirs.post("/branches/leeds/delete").want(t, http.StatusSeeOther)
+	mine.post("/branches/leeds/edit", edit(opened, "peer", "198.51.100.2", "note", "typed for a long time")...).
+		want(t, http.StatusConflict, "leeds was deleted", "typed for a long time", `action="/branches/new"`)
+	theirs.post("/branches/new", york()...).want(t, http.StatusSeeOther)
+	fields := edit(opened, "peer", "198.51.100.2")
+	fields[len(fields)-1] = "{"
+	mine.post("/branches/york/edit", fields...).want(t, http.StatusConflict)
 }

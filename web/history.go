@@ -55,7 +55,7 @@ func (s *server) revision(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	old := store.Document{Version: store.DocumentVersion}
+	old := store.Empty()
 	if with := r.URL.Query().Get("with"); with != "" {
 		other, ok := s.findRevision(w, r, with)
 		if !ok {

@@ -35,7 +35,8 @@ type adminStore interface {
 type draftStore interface {
 	Draft(ctx context.Context) (store.Document, error)
 	Branch(ctx context.Context, name string) (store.Branch, error)
-	PutBranch(ctx context.Context, oldName string, b store.Branch) error
+	Tag(b store.Branch) (string, error)
+	PutBranch(ctx context.Context, oldName, tag string, b store.Branch) error
 	DeleteBranch(ctx context.Context, name string) error
 	Changes(ctx context.Context) ([]string, error)
 	Discard(ctx context.Context) error
