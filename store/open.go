@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"github.com/mattn/go-sqlite3" // also the driver "sqlite3"
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +34,11 @@ type DB struct {
 	// reader sees one state and waits for nobody (WAL).
 	writer, reader *sql.DB
 	seal           *sealer
+	dir            string
 }
+
+// ErrDamaged says that the database file is not whole. Recover helps.
+var ErrDamaged = errors.New("the database is damaged")
 
 // Open opens or makes the database of a data directory and brings its schema
 // up to date. A directory that it makes has mode 0700; the files have 0600. A
@@ -58,7 +62,7 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	db := &DB{}
+	db := &DB{dir: dir}
 	if db.seal, err = openSealer(filepath.Join(dir, keyName)); err != nil {
 		return nil, err
 	}
@@ -71,23 +75,47 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	if db.reader, err = connect(path, 4, url.Values{"_query_only": {"on"}, "_txlock": {"deferred"}}); err != nil {
 		return nil, errors.Join(err, db.writer.Close())
 	}
-	if err := db.migrate(ctx); err != nil {
+	err = whole(ctx, db.writer)
+	if err == nil {
+		err = db.migrate(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}
 	return db, nil
+}
+
+// whole looks for damage (PRAGMA quick_check).
+func whole(ctx context.Context, handle *sql.DB) error {
+	var found string
+	err := handle.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found)
+	if e := (sqlite3.Error{}); errors.As(err, &e) && (e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if err != nil {
+		return fmt.Errorf("look for damage: %w", err)
+	}
+	if found != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, found)
+	}
+	return nil
 }
 
 func connect(path string, connections int, options url.Values) (*sql.DB, error) {
 	for name, value := range map[string]string{"_journal_mode": "WAL", "_foreign_keys": "on", "_busy_timeout": "10000"} {
 		options.Set(name, value)
 	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}
-	handle, err := sql.Open("sqlite3", dsn.String())
+	handle, err := sql.Open("sqlite3", dataSource(path, options))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	handle.SetMaxOpenConns(connections)
 	return handle, nil
+}
+
+func dataSource(path string, options url.Values) string {
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}
+	return dsn.String()
 }
 
 // lockDirectory keeps a second process from making the same files or running

@@ -69,6 +69,9 @@ type Status struct {
 	DataplaneWhy string `json:"dataplane_why"`
 	Revision     int64  `json:"revision"` // in force; 0 for none
 	Trial        Trial  `json:"trial,omitzero"`
+	// Notice is a sentence about something wrong with the gateway itself; empty
+	// most of the time.
+	Notice string `json:"notice,omitempty"`
 	// Blocked counts packets that the perimeter dropped or rejected since the
 	// rules were loaded.
 	Blocked    uint64      `json:"blocked"`

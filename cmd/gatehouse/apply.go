@@ -54,6 +54,7 @@ func (g *gateway) settle(ctx context.Context, rev, before store.Revision, by str
 			g.putBack(context.WithoutCancel(ctx), before))
 	}
 	g.log.Info("confirmed", "revision", rev.ID, "by", by)
+	g.snapshot(context.WithoutCancel(ctx))
 	g.file(store.Event{Time: time.Now(), Severity: "info", Kind: "apply", Subject: by,
 		Message: fmt.Sprintf("Revision %d is in force.", rev.ID)})
 	return nil

@@ -35,6 +35,9 @@ var errNotRunning = errors.New("no gatehouse is running here")
 // lockDirectory makes sure that one gateway at most runs on a directory. The
 // kernel drops the lock when the process dies, however it dies.
 func lockDirectory(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type gateway struct {
 	adminPort uint16
 	started   time.Time
 	events    chan store.Event
+	notice    string // what the start found wrong, for the page; or empty
 
 	// applying serialises changes of the running state.
 	applying sync.Mutex
@@ -50,7 +51,7 @@ func (g *gateway) Status() web.Status {
 	st := web.Status{
 		Name: doc.System.Name, Version: version, Started: g.started,
 		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
-		Interfaces: g.interfaces(doc), Trial: g.trialStatus(),
+		Interfaces: g.interfaces(doc), Trial: g.trialStatus(), Notice: g.notice,
 	}
 	// Nothing is fatal here: a page that shows half is better than none.
 	if counters, err := g.perimeter.Counters(context.Background()); err != nil {

@@ -57,19 +57,13 @@ func run(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, o.dir)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
 	unlock, err := lockDirectory(o.dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-
 	g := &gateway{
-		log: log, db: db, adminPort: adminPort, started: time.Now(),
+		log: log, adminPort: adminPort, started: time.Now(),
 		perimeter: firewall.NewApplier(log), links: network.NewApplier(log),
 		events: make(chan store.Event, 256), peers: resolved{},
 	}
@@ -79,11 +73,15 @@ func run(ctx context.Context, o runOptions) error {
 	if err := g.shutUnlessGuarded(ctx); err != nil {
 		return err
 	}
+	if g.db, g.notice, err = openStore(ctx, o.dir, log); err != nil {
+		return err
+	}
+	defer g.db.Close()
 	if g.plane, err = chooseDataplane(ctx, o.dataplane); err != nil {
 		return err
 	}
 	log.Info("data plane chosen", "dataplane", g.plane.name, "why", g.plane.why)
-	if err := firstAdmin(ctx, db, os.Stdout); err != nil {
+	if err := firstAdmin(ctx, g.db, os.Stdout); err != nil {
 		return err
 	}
 	port, err := ipsec.OpenPort(500)
@@ -135,6 +133,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return control.serve(ctx) })
 	tasks.Go(func() error { return g.writeEvents(ctx) })
 	tasks.Go(func() error { return g.followPeers(ctx) })
+	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	err := tasks.Wait()
 	g.stopTrial()

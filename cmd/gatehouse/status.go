@@ -37,6 +37,12 @@ func statusCommand(dir *string) *cobra.Command {
 
 func printStatus(out io.Writer, st web.Status, now time.Time) error {
 	fmt.Fprintf(out, "%s, revision %d in force, running for %s\n", st.Name, st.Revision, since(st.Started, now))
+	if st.Notice != "" {
+		fmt.Fprintln(out, "PROBLEM:", st.Notice)
+	}
+	if st.Trial.Revision != 0 {
+		fmt.Fprintf(out, "revision %d is on trial for another %s: gatehouse confirm keeps it\n", st.Trial.Revision, st.Trial.Deadline.Sub(now).Round(time.Second))
+	}
 	fmt.Fprintf(out, "data plane: %s. %s\n", st.Dataplane, st.DataplaneWhy)
 	fmt.Fprintf(out, "blocked packets: %d\n", st.Blocked)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)

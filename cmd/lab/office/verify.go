@@ -34,6 +34,7 @@ func Checks() []Check {
 		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
 		{"trial-kept", "a heartbeat from the new address keeps it", trialIsKept},
 		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
+		{"damaged", "a damaged database is replaced by its last copy", damagedDatabase},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
