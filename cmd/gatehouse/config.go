@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -17,24 +18,14 @@ import (
 func configCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "The configuration as one JSON document"}
 	c.AddCommand(
-		&cobra.Command{
-			Use:   "export",
-			Short: "Print the draft without secrets",
-			Args:  cobra.NoArgs,
-			RunE:  func(cmd *cobra.Command, _ []string) error { return exportConfig(cmd, *dir) },
-		},
-		&cobra.Command{
-			Use:   "import FILE",
-			Short: "Replace the draft by a document, whole or not at all (- reads standard input)",
-			Args:  cobra.ExactArgs(1),
-			RunE:  func(cmd *cobra.Command, args []string) error { return importConfig(cmd, *dir, args[0]) },
-		},
+		exportCommand(dir),
+		importCommand(dir),
 		&cobra.Command{
 			Use:   "check FILE",
 			Short: "Say what is wrong with a document, touching nothing (- reads standard input)",
 			Args:  cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				doc, err := readDocument(cmd.InOrStdin(), args[0])
+				doc, err := readDocument(cmd, args[0], "")
 				if err != nil {
 					return err
 				}
@@ -58,6 +49,70 @@ func configCommand(dir *string) *cobra.Command {
 	return c
 }
 
+func exportCommand(dir *string) *cobra.Command {
+	var withSecrets bool
+	var file string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Print the draft, without secrets or encrypted with them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if withSecrets {
+				return exportSecrets(cmd, *dir, file)
+			}
+			return exportConfig(cmd, *dir)
+		},
+	}
+	c.Flags().BoolVar(&withSecrets, "with-secrets", false, "with all keys, encrypted to a passphrase (age)")
+	passphraseFlag(c, &file)
+	return c
+}
+
+func importCommand(dir *string) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Replace the draft by a document, whole or not at all (- reads standard input)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			doc, err := readDocument(cmd, args[0], file)
+			if err != nil {
+				return err
+			}
+			return importConfig(cmd, *dir, doc)
+		},
+	}
+	passphraseFlag(c, &file)
+	return c
+}
+
+// exportSecrets prints the draft with its keys, encrypted.
+func exportSecrets(cmd *cobra.Command, dir, file string) error {
+	db, err := openExisting(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	doc, err := db.Draft(cmd.Context())
+	if err != nil {
+		return err
+	}
+	text, err := doc.Marshal()
+	if err != nil {
+		return err
+	}
+	passphrase, err := askPassphrase(cmd, file, true)
+	if err != nil {
+		return err
+	}
+	out, err := store.Encrypt(cmd.OutOrStdout(), passphrase)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return errors.Join(err, out.Close())
+}
+
 func exportConfig(cmd *cobra.Command, dir string) error {
 	db, err := store.Open(cmd.Context(), dir)
 	if err != nil {
@@ -79,11 +134,7 @@ func exportConfig(cmd *cobra.Command, dir string) error {
 	return err
 }
 
-func importConfig(cmd *cobra.Command, dir, file string) error {
-	doc, err := readDocument(cmd.InOrStdin(), file)
-	if err != nil {
-		return err
-	}
+func importConfig(cmd *cobra.Command, dir string, doc store.Document) error {
 	db, err := store.Open(cmd.Context(), dir)
 	if err != nil {
 		return err
@@ -119,16 +170,31 @@ func checkDocument(doc store.Document, notes io.Writer) error {
 	return doc.Validate()
 }
 
-func readDocument(stdin io.Reader, file string) (store.Document, error) {
-	if file == "-" {
-		return store.ParseDocument(stdin)
+// readDocument reads a document, or one that export --with-secrets encrypted.
+func readDocument(cmd *cobra.Command, name, passphraseFile string) (store.Document, error) {
+	var in io.Reader = cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return store.Document{}, err
+		}
+		defer f.Close()
+		in = f
 	}
-	f, err := os.Open(file)
+	const encrypted = "age-encryption.org/"
+	buffered := bufio.NewReader(in)
+	if head, _ := buffered.Peek(len(encrypted)); string(head) != encrypted {
+		return store.ParseDocument(buffered)
+	}
+	passphrase, err := askPassphrase(cmd, passphraseFile, false)
 	if err != nil {
 		return store.Document{}, err
 	}
-	defer f.Close()
-	return store.ParseDocument(f)
+	plain, err := store.Decrypt(buffered, passphrase)
+	if err != nil {
+		return store.Document{}, err
+	}
+	return store.ParseDocument(plain)
 }
 
 func applyCommand(dir *string) *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,5 +143,38 @@ func TestResetAdminPrintsAOneTimePassword(t *testing.T) {
 	a, err := db.Admin(t.Context(), "admin")
 	if err != nil || !a.OneTime || strings.Contains(a.Hash, strings.TrimSpace(strings.TrimPrefix(out, "one-time password for admin: "))) {
 		t.Errorf("%+v %v", a, err)
+	}
+}
+
+func TestAnExportWithSecretsIsEncrypted(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	good, bad, short := phrase(t, "correct horse battery"), phrase(t, "something else entirely"), phrase(t, "short")
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := gatehouse(t, "", "config", "export", "--with-secrets", "--data", dir, "--passphrase-file", short); err == nil {
+		t.Error("a short passphrase was taken")
+	}
+	sealed, _, err := gatehouse(t, "", "config", "export", "--with-secrets", "--data", dir, "--passphrase-file", good)
+	if err != nil || strings.Contains(sealed, "leeds") {
+		t.Fatalf("%q %v", sealed, err)
+	}
+	if _, _, err := gatehouse(t, sealed, "config", "import", "-", "--data", other, "--passphrase-file", bad); !errors.Is(err, store.ErrPassphrase) {
+		t.Errorf("another passphrase: %v", err)
+	}
+	if _, _, err := gatehouse(t, sealed[:len(sealed)-3], "config", "import", "-", "--data", other, "--passphrase-file", good); err == nil {
+		t.Error("a file that was cut off was imported")
+	}
+	if _, _, err := gatehouse(t, sealed, "config", "import", "-", "--data", other, "--passphrase-file", good); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	b, err := db.Branch(t.Context(), "leeds")
+	if err != nil || b.PSK != "replace-me-with-32-random-bytes" {
+		t.Errorf("the key did not come along: %v", err)
 	}
 }

@@ -35,6 +35,6 @@ func command() *cobra.Command {
 	}
 	dir := root.PersistentFlags().String("data", "/var/lib/gatehouse", "directory of the database, keys and control socket")
 	root.AddCommand(runCommand(dir), configCommand(dir), applyCommand(dir), confirmCommand(dir), takeBackCommand(dir), statusCommand(dir),
-		reconnectCommand(dir), resetAdminCommand(dir))
+		reconnectCommand(dir), resetAdminCommand(dir), backupCommand(dir), restoreCommand(dir))
 	return root
 }

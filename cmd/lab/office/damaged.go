@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/vishvananda/netlink"
 )
 
 // damagedDatabase does to the branch's database what a dying SD card does.
@@ -37,4 +39,45 @@ func damagedDatabase(ctx context.Context, l *Office) (string, error) {
 		return "", err
 	}
 	return "it was set aside, the last copy took its place, the tunnel came back, the page says so", nil
+}
+
+// otherHardware backs the running branch up, takes its disk and its LAN port
+// away, and restores it on what is now another machine.
+func otherHardware(ctx context.Context, l *Office) (seen string, err error) {
+	const newPort = "enp9s0"
+	file, phrase := filepath.Join(l.dir, "branch.age"), filepath.Join(l.dir, "phrase")
+	if err := os.WriteFile(phrase, []byte("a passphrase of the lab\n"), 0o600); err != nil {
+		return "", err
+	}
+	if _, err := l.Branch.tool(ctx, nil, "backup", file, "--passphrase-file", phrase); err != nil {
+		return "", err
+	}
+	if err := errors.Join(l.Branch.Stop(syscall.SIGTERM), os.RemoveAll(l.Branch.data()), l.Branch.rename("lan0", newPort)); err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, l.Branch.Stop(syscall.SIGTERM), l.Branch.rename(newPort, "lan0"), l.Branch.Boot(ctx),
+			l.Branch.Configure(ctx, branchDocument(psk, rekeyInChecks)), l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC))
+	}()
+	if _, err := l.Branch.tool(ctx, nil, "restore", file, "--passphrase-file", phrase); err == nil || !strings.Contains(err.Error(), newPort) {
+		return "", fmt.Errorf("without --port: %v", err)
+	}
+	if _, err := l.Branch.tool(ctx, nil, "restore", file, "--passphrase-file", phrase, "--port", "office="+newPort); err != nil {
+		return "", err
+	}
+	if err := errors.Join(l.Branch.Boot(ctx), l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC), l.branchPage().says(ctx, "/", "Overview")); err != nil {
+		return "", err
+	}
+	return "it asked which port is which; then the tunnel came up and the admin's password was as before", nil
+}
+
+// rename gives a port another name, as other hardware would.
+func (h *Host) rename(from, to string) error {
+	return h.Do(func() error {
+		link, err := netlink.LinkByName(from)
+		if err != nil {
+			return err
+		}
+		return errors.Join(netlink.LinkSetDown(link), netlink.LinkSetName(link, to))
+	})
 }

@@ -35,6 +35,7 @@ func Checks() []Check {
 		{"trial-kept", "a heartbeat from the new address keeps it", trialIsKept},
 		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
 		{"damaged", "a damaged database is replaced by its last copy", damagedDatabase},
+		{"restore", "a backup comes back on other hardware", otherHardware},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
