@@ -57,11 +57,17 @@ func (db *DB) PutAdmin(ctx context.Context, a Admin) error {
 	if !namePattern.MatchString(a.Name) || a.Hash == "" {
 		return fmt.Errorf("admin %q: needs a name of lower case letters and digits, and a password", a.Name)
 	}
-	_, err := db.writer.ExecContext(ctx, `INSERT INTO admins (name, hash, one_time, changed) VALUES (?, ?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, one_time = excluded.one_time, changed = excluded.changed`,
-		a.Name, a.Hash, a.OneTime, millis(a.Changed))
-	if err != nil {
-		return fmt.Errorf("admin %s: %w", a.Name, err)
-	}
-	return nil
+	return db.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO admins (name, hash, one_time, changed) VALUES (?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, one_time = excluded.one_time, changed = excluded.changed`,
+			a.Name, a.Hash, a.OneTime, millis(a.Changed))
+		if err != nil {
+			return fmt.Errorf("admin %s: %w", a.Name, err)
+		}
+		kind := "a new password"
+		if a.OneTime {
+			kind = "a password for one login"
+		}
+		return db.audit(ctx, tx, "password", fmt.Sprintf("Account %s has %s.", a.Name, kind))
+	})
 }

@@ -35,8 +35,16 @@ func (db *DB) Import(ctx context.Context, doc Document) error {
 		if err := doc.Validate(); err != nil {
 			return err
 		}
-		return db.writeDraft(ctx, tx, doc)
+		return db.replaceDraft(ctx, tx, "import", old, doc)
 	})
+}
+
+// replaceDraft writes the draft and notes what changed, with both values.
+func (db *DB) replaceDraft(ctx context.Context, tx *sql.Tx, action string, old, new Document) error {
+	if err := db.writeDraft(ctx, tx, new); err != nil {
+		return err
+	}
+	return db.audit(ctx, tx, action, strings.Join(Differences(old, new), "\n"))
 }
 
 // keepKey fills in the stored key of the branch that had this name.
@@ -55,10 +63,12 @@ func (db *DB) edit(ctx context.Context, change func(*Document) error) error {
 		if err != nil {
 			return err
 		}
+		old := doc
+		old.Branches = slices.Clone(doc.Branches)
 		if err := change(&doc); err != nil {
 			return err
 		}
-		return db.writeDraft(ctx, tx, doc)
+		return db.replaceDraft(ctx, tx, "edit", old, doc)
 	})
 }
 

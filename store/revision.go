@@ -78,8 +78,10 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET secrets = ? WHERE id = ?", sealed, rev.ID); err != nil {
 			return fmt.Errorf("write the secrets of revision %d: %w", rev.ID, err)
 		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM revisions WHERE id <= ? AND state != 'confirmed'", rev.ID-keepRevisions)
-		return err
+		if _, err := tx.ExecContext(ctx, "DELETE FROM revisions WHERE id <= ? AND state != 'confirmed'", rev.ID-keepRevisions); err != nil {
+			return fmt.Errorf("drop old revisions: %w", err)
+		}
+		return db.audit(ctx, tx, "apply", fmt.Sprintf("Revision %d is tried. %s", rev.ID, message))
 	})
 	return rev, err
 }
@@ -93,13 +95,21 @@ func (db *DB) Confirm(ctx context.Context, id int64) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET state = 'superseded' WHERE state = 'confirmed' AND id != ?", id); err != nil {
 			return fmt.Errorf("confirm revision %d: %w", id, err)
 		}
-		return setState(ctx, tx, id, RevisionConfirmed)
+		if err := setState(ctx, tx, id, RevisionConfirmed); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, "confirm", fmt.Sprintf("Revision %d is kept.", id))
 	})
 }
 
 // Revert notes that a revision was taken back.
 func (db *DB) Revert(ctx context.Context, id int64) error {
-	return db.write(ctx, func(tx *sql.Tx) error { return setState(ctx, tx, id, RevisionReverted) })
+	return db.write(ctx, func(tx *sql.Tx) error {
+		if err := setState(ctx, tx, id, RevisionReverted); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, "revert", fmt.Sprintf("Revision %d is taken back.", id))
+	})
 }
 
 // setState ends a revision's trial; one that is not being tried cannot change.
@@ -131,7 +141,10 @@ func (db *DB) Abandon(ctx context.Context) ([]int64, error) {
 			}
 			out = append(out, id)
 		}
-		return rows.Err()
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(out) == 0 {
+			return err
+		}
+		return db.audit(ctx, tx, "revert", fmt.Sprintf("Revisions %d were not confirmed before a restart.", out))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("end unconfirmed revisions: %w", err)
@@ -169,7 +182,11 @@ func (db *DB) Restore(ctx context.Context, id int64) error {
 		if err != nil {
 			return err
 		}
-		return db.writeDraft(ctx, tx, rev.Document)
+		old, err := db.readDraft(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return db.replaceDraft(ctx, tx, "restore", old, rev.Document)
 	})
 }
 
@@ -258,6 +275,10 @@ func (db *DB) Discard(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return db.writeDraft(ctx, tx, rev.Document)
+		old, err := db.readDraft(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return db.replaceDraft(ctx, tx, "discard", old, rev.Document)
 	})
 }

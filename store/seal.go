@@ -20,8 +20,9 @@ import (
 // sealer seals secrets with XChaCha20-Poly1305 under the device key. Its
 // nonces are long enough to be random.
 type sealer struct {
-	aead cipher.AEAD
-	tags []byte // key of tag
+	aead   cipher.AEAD
+	tags   []byte // key of tag
+	chains []byte // key of chain
 }
 
 // openSealer reads the device key, or makes one if there is none.
@@ -44,7 +45,11 @@ func openSealer(path string) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device key %s: %w", path, err)
 	}
-	return &sealer{aead, tags}, nil
+	chains, err := hkdf.Key(sha256.New, key, nil, "gatehouse audit log", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("device key %s: %w", path, err)
+	}
+	return &sealer{aead, tags, chains}, nil
 }
 
 func readKey(path string) ([]byte, error) {

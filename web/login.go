@@ -43,17 +43,28 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		s.Log.Warn("login failed", "remote", from)
 		s.event(r, "warn", "login", "", "A login from "+from+" failed.")
+		// Not the name: people type their password there.
+		s.record(r, "", "login-failed")
 		s.render(w, r, http.StatusUnauthorized, "login", view{Title: "Log in", Form: name,
 			Errors: formErrors{{Field: "password", Message: "The name or the password is wrong."}}})
 		return
 	}
 	s.guard.succeeded(from)
 	s.event(r, "info", "login", admin.Name, "Logged in from "+from+".")
+	s.record(r, admin.Name, "login")
 	if err := s.open(r, admin); err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// record puts a login into the audit log; a failure to do so is only logged.
+func (s *server) record(r *http.Request, name, action string) {
+	ctx := store.WithActor(r.Context(), store.Actor{Name: name, From: clientAddr(r).String()})
+	if err := s.Store.Record(ctx, action, ""); err != nil {
+		s.Log.Error("cannot write the audit log", "err", err)
+	}
 }
 
 // check verifies a password, one at a time.
@@ -120,7 +131,8 @@ func (s *server) authenticated(next http.Handler) http.Handler {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(withAdmin(ctx, admin)))
+		ctx = store.WithActor(withAdmin(ctx, admin), store.Actor{Name: admin.Name, From: clientAddr(r).String()})
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

@@ -25,6 +25,8 @@ type Store interface {
 	draftStore
 	Events(ctx context.Context, limit int) ([]store.Event, error)
 	AppendEvent(ctx context.Context, e store.Event) error
+	Record(ctx context.Context, action, detail string) error
+	Audit(ctx context.Context, before int64, limit int) ([]store.AuditEntry, error)
 }
 
 type adminStore interface {
@@ -123,6 +125,7 @@ func (s *server) routes() http.Handler {
 				r.Post("/changes/confirm", s.confirm)
 				r.Post("/changes/take-back", s.takeBack)
 				r.Post("/changes/discard", s.discard)
+				r.Get("/audit", s.audit)
 				r.Get("/history", s.history)
 				r.Get("/history/{id}", s.revision)
 				r.Post("/history/{id}/restore", s.restore)

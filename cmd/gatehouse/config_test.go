@@ -178,3 +178,16 @@ func TestAnExportWithSecretsIsEncrypted(t *testing.T) {
 		t.Errorf("the key did not come along: %v", err)
 	}
 }
+
+func TestAuditOnTheCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := gatehouse(t, "", "audit", "--data", dir); err != nil || !strings.Contains(out, "command line") || !strings.Contains(out, "Branch leeds was added") {
+		t.Errorf("%s %v", out, err)
+	}
+	if out, _, err := gatehouse(t, "", "audit", "verify", "--data", dir); err != nil || !strings.Contains(out, "1 entries") {
+		t.Errorf("%s %v", out, err)
+	}
+}

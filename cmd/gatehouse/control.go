@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/sys/unix"
 
+	"gatehouse/store"
 	"gatehouse/web"
 )
 
@@ -69,6 +70,11 @@ func newControl(g *gateway, dir string) (*control, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			next.ServeHTTP(w, req.WithContext(store.WithActor(req.Context(), store.Actor{Name: commandLine})))
+		})
+	})
 	r.Get("/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(g.Status()); err != nil {

@@ -39,7 +39,8 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.dir = *dir
-			return run(cmd.Context(), o)
+			// What the gateway does by itself is nobody's command.
+			return run(store.WithActor(cmd.Context(), store.Actor{Name: "gatehouse"}), o)
 		},
 	}
 	c.Flags().StringVar(&o.dataplane, "dataplane", "auto", "who carries IPsec packets: auto, kernel or userspace")

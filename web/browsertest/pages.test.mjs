@@ -55,6 +55,7 @@ const views = [
   { name: "branch-delete-dialog", path: "/branches/branch", prepare: (page) => page.getByRole("link", { name: "Delete" }).click() },
   { name: "changes", path: "/changes" },
   { name: "history", path: "/history" },
+  { name: "audit", path: "/audit" },
   { name: "revision", path: "/history/1" },
   { name: "password", path: "/password" },
   { name: "not-found", path: "/nothing-here", status: 404 },

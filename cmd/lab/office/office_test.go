@@ -71,6 +71,11 @@ func TestOffice(t *testing.T) {
 		})
 	}
 	for _, g := range []*Gateway{l.HQ, l.Branch} {
+		if said, err := g.tool(context.Background(), nil, "audit", "verify"); err != nil {
+			t.Error(err)
+		} else {
+			t.Log(g.Name, said)
+		}
 		if err := g.Stop(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
