@@ -37,7 +37,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10
 	scripts/fuzz.sh $(FUZZTIME)
 
 bench: deps build ## Measure, as ratios of one run
-	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/...
+	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/... ./cmd/gatehouse
 	GOBIN='$(CURDIR)/build' go install $(WIREGUARD)
 	build/lab bench --wireguard-go build/wireguard
 

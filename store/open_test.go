@@ -102,7 +102,7 @@ func TestFirstStartOfManyAtOnce(t *testing.T) {
 const importing = "GATEHOUSE_TEST_IMPORT_INTO"
 
 func TestMain(m *testing.M) {
-	for variable, work := range map[string]func(string) error{importing: importOften, crashVar: victim} {
+	for variable, work := range map[string]func(string) error{importing: importOften, crashVar: victim, openVar: openAndClose} {
 		dir := os.Getenv(variable)
 		if dir == "" {
 			continue

@@ -36,6 +36,7 @@ func Checks() []Check {
 		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
 		{"damaged", "a damaged database is replaced by its last copy", damagedDatabase},
 		{"restore", "a backup comes back on other hardware", otherHardware},
+		{"disk-full", "a full disk refuses edits and forwards on", diskFull},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
