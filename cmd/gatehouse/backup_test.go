@@ -77,3 +77,35 @@ func TestPortsAreAssignedByName(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFactoryResetSetsAside(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "data")
+	if _, _, err := gatehouse(t, "", "factory-reset", "--yes", "--data", dir); err == nil {
+		t.Error("what is not there was reset")
+	}
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := gatehouse(t, "", "factory-reset", "--data", dir); err == nil {
+		t.Error("it was reset without --yes")
+	}
+	unlock, err := lockDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := gatehouse(t, "", "factory-reset", "--yes", "--data", dir); err == nil || !strings.Contains(err.Error(), "already runs") {
+		t.Errorf("it was reset under a running gateway: %v", err)
+	}
+	unlock()
+	if _, _, err := gatehouse(t, "", "factory-reset", "--yes", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := filepath.Glob(dir + "-reset-*")
+	if err != nil || len(aside) != 1 {
+		t.Errorf("%v %v", aside, err)
+	}
+	if out, _, err := gatehouse(t, "", "config", "export", "--data", dir); err != nil || strings.Contains(out, "leeds") {
+		t.Errorf("%s %v", out, err)
+	}
+}

@@ -175,3 +175,72 @@ func (h *Host) unaddress(device, prefix string) error {
 		return netlink.AddrDel(link, addr)
 	})
 }
+
+// killsInApply is how often the gateway dies while it applies.
+const killsInApply = 20
+
+// applyIsKilled kills the branch's gateway at any point of an apply, takes its
+// rules out of the kernel as a power cut would, and looks whether it comes back
+// with one whole revision, the old one or the new.
+func applyIsKilled(ctx context.Context, l *Office) (seen string, err error) {
+	const extra = "10.2.8.1"
+	plain, more := branchDocument(psk, rekeyInChecks), branchDocument(psk, rekeyInChecks)
+	more.Interfaces[1].Addresses = append(more.Interfaces[1].Addresses, prefixes(extra+"/24")...)
+	defer func() {
+		err = errors.Join(err, l.Branch.Configure(ctx, plain), l.asBefore(ctx, 10*time.Second))
+	}()
+	inForce, err := l.Branch.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	hasMore, went := false, 0
+	for i := range killsInApply {
+		doc := more
+		if hasMore {
+			doc = plain
+		}
+		text, err := doc.Marshal()
+		if err != nil {
+			return "", err
+		}
+		if _, err := l.Branch.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
+			return "", err
+		}
+		applied := make(chan error, 1)
+		go func() {
+			_, err := l.Branch.tool(ctx, nil, "apply", "--now")
+			applied <- err
+		}()
+		// An apply takes some tens of milliseconds, the command's start too.
+		time.Sleep(time.Duration(i*3) * time.Millisecond)
+		if err := l.Branch.Stop(syscall.SIGKILL); err != nil {
+			return "", err
+		}
+		said := <-applied
+		if _, err := l.Branch.Output(ctx, "nft", "flush", "ruleset"); err != nil {
+			return "", err
+		}
+		if err := l.Branch.Boot(ctx); err != nil {
+			return "", err
+		}
+		now, err := l.Branch.Status(ctx)
+		if err != nil {
+			return "", err
+		}
+		changed := now.Revision != inForce.Revision
+		if said == nil && !changed {
+			return "", fmt.Errorf("kill %d: the apply was said to be done and is lost", i)
+		}
+		if changed {
+			hasMore, went = !hasMore, went+1
+		}
+		inForce = now
+		if there, err := l.Branch.has(ctx, extra); err != nil || there != hasMore {
+			return "", fmt.Errorf("kill %d: revision %d is in force, and %s there: %v (%v)", i, now.Revision, extra, there, err)
+		}
+	}
+	if went == 0 || went == killsInApply {
+		return "", fmt.Errorf("%d of %d applies came through: no kill hit the middle", went, killsInApply)
+	}
+	return fmt.Sprintf("%d kills, %d applies had come through; always one whole revision", killsInApply, went), nil
+}

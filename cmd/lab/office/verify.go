@@ -34,6 +34,7 @@ func Checks() []Check {
 		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
 		{"trial-kept", "a heartbeat from the new address keeps it", trialIsKept},
 		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
+		{"apply-killed", "a power cut at any point of an apply leaves one whole revision", applyIsKilled},
 		{"damaged", "a damaged database is replaced by its last copy", damagedDatabase},
 		{"restore", "a backup comes back on other hardware", otherHardware},
 		{"disk-full", "a full disk refuses edits and forwards on", diskFull},
