@@ -36,7 +36,7 @@ func auditCommand(dir *string) *cobra.Command {
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "how many")
 	c.AddCommand(&cobra.Command{
 		Use:   "verify",
-		Short: "Prove that nobody changed the log; exits non-zero if somebody did",
+		Short: "Check that nobody changed the log; exits non-zero if somebody did",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := openExisting(cmd.Context(), *dir)
