@@ -39,14 +39,14 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
-// itself is the actor of what nobody asked for.
-const itself = "gatehouse"
+// Itself is the actor of what nobody asked for.
+const Itself = "gatehouse"
 
 func actorOf(ctx context.Context) Actor {
 	if a, ok := ctx.Value(actorKey{}).(Actor); ok {
 		return a
 	}
-	return Actor{Name: itself}
+	return Actor{Name: Itself}
 }
 
 // keepAudit bounds the log; the oldest entries go first.

@@ -85,6 +85,12 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	return db, nil
 }
 
+// Exists says whether a data directory has a database.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, databaseName))
+	return err == nil
+}
+
 // whole looks for damage (PRAGMA quick_check).
 func whole(ctx context.Context, handle *sql.DB) error {
 	var found string

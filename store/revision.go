@@ -182,11 +182,7 @@ func (db *DB) Restore(ctx context.Context, id int64) error {
 		if err != nil {
 			return err
 		}
-		old, err := db.readDraft(ctx, tx)
-		if err != nil {
-			return err
-		}
-		return db.replaceDraft(ctx, tx, "restore", old, rev.Document)
+		return db.bringBack(ctx, tx, "restore", rev)
 	})
 }
 
@@ -275,10 +271,15 @@ func (db *DB) Discard(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		old, err := db.readDraft(ctx, tx)
-		if err != nil {
-			return err
-		}
-		return db.replaceDraft(ctx, tx, "discard", old, rev.Document)
+		return db.bringBack(ctx, tx, "discard", rev)
 	})
+}
+
+// bringBack makes the draft what a revision says.
+func (db *DB) bringBack(ctx context.Context, tx *sql.Tx, action string, rev Revision) error {
+	old, err := db.readDraft(ctx, tx)
+	if err != nil {
+		return err
+	}
+	return db.replaceDraft(ctx, tx, action, old, rev.Document)
 }

@@ -106,8 +106,12 @@ func (db *DB) LastSnapshot() (time.Time, error) {
 	if err != nil || len(all) == 0 {
 		return time.Time{}, err
 	}
-	stamp := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(all[0]), snapshotPrefix), snapshotSuffix)
-	return time.Parse(snapshotStamp, stamp)
+	return takenAt(all[0])
+}
+
+// takenAt reads the time out of a snapshot's name.
+func takenAt(path string) (time.Time, error) {
+	return time.Parse(snapshotStamp, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), snapshotPrefix), snapshotSuffix))
 }
 
 // Recovery says what was done about a damaged database.
@@ -147,8 +151,7 @@ func Recover(ctx context.Context, dir string, now time.Time) (Recovery, error) {
 			return r, fmt.Errorf("bring back a snapshot: %w", err)
 		}
 		r.Snapshot = s
-		stamp := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(s), snapshotPrefix), snapshotSuffix)
-		r.Taken, _ = time.Parse(snapshotStamp, stamp)
+		r.Taken, _ = takenAt(s)
 		break
 	}
 	return r, syncDirectory(dir)

@@ -22,16 +22,22 @@ type changesPage struct {
 
 // window is a choice of how long changes are on trial.
 type window struct {
-	Seconds int
-	Words   string
-	Chosen  bool
+	Length time.Duration
+	Words  string
 }
 
-const defaultWindow = 90 * time.Second
+// DefaultWindow is how long changes are on trial unless somebody chooses.
+const DefaultWindow = 90 * time.Second
 
 var windows = []window{
-	{30, "30 seconds", false}, {90, "90 seconds", true}, {300, "5 minutes", false}, {600, "10 minutes", false},
+	{30 * time.Second, "30 seconds"}, {DefaultWindow, "90 seconds"}, {5 * time.Minute, "5 minutes"}, {10 * time.Minute, "10 minutes"},
 }
+
+// Value is the window in a form: its seconds.
+func (w window) Value() string { return strconv.Itoa(int(w.Length.Seconds())) }
+
+// Chosen says whether the form begins with it.
+func (w window) Chosen() bool { return w.Length == DefaultWindow }
 
 func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 	changes, err := s.Store.Changes(r.Context())
@@ -39,8 +45,8 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	st := s.Gateway.Status()
-	p := changesPage{Changes: changes, First: st.Revision == 0, Outcome: st.Trial.Outcome, Windows: windows}
+	now := s.Gateway.Brief()
+	p := changesPage{Changes: changes, First: now.Revision == 0, Outcome: now.Trial.Outcome, Windows: windows}
 	if len(changes) > 0 {
 		if p.Review, err = s.Gateway.Review(r.Context(), clientAddr(r), serverAddr(r)); err != nil {
 			p.Refused = err.Error()
@@ -50,10 +56,10 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) apply(w http.ResponseWriter, r *http.Request) {
-	o := Order{Author: adminOf(r).Name, Message: truncate(r.PostFormValue("message"), maxMessage), Window: defaultWindow}
+	o := Order{Author: adminOf(r).Name, Message: truncate(r.PostFormValue("message"), maxMessage), Window: DefaultWindow}
 	for _, c := range windows {
-		if r.PostFormValue("window") == strconv.Itoa(c.Seconds) {
-			o.Window = time.Duration(c.Seconds) * time.Second
+		if r.PostFormValue("window") == c.Value() {
+			o.Window = c.Length
 		}
 	}
 	err := s.Gateway.Begin(r.Context(), o)
@@ -112,7 +118,7 @@ func (s *server) confirm(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) keep(w http.ResponseWriter, r *http.Request) (state string, err error) {
-	t := s.Gateway.Status().Trial
+	t := s.Gateway.Brief().Trial
 	switch {
 	case t.Beginning:
 		return "beginning", nil

@@ -8,8 +8,10 @@ import (
 
 // Gateway is what the pages need of the running gateway.
 type Gateway interface {
-	// Status is a snapshot; cheap enough for every page view.
+	// Status is a snapshot; it asks the kernel, so once for a page at most.
 	Status() Status
+	// Brief is the part of it that every page and heartbeat needs.
+	Brief() Brief
 	// Review says what applying the draft would do, asked for by who comes from
 	// client and uses the page at server. It touches nothing.
 	Review(ctx context.Context, client, server netip.Addr) (Review, error)
@@ -56,6 +58,13 @@ type Trial struct {
 	Addresses []string `json:"addresses,omitempty"`
 	// Outcome is a sentence about the last change if it did not stay.
 	Outcome string `json:"outcome,omitempty"`
+}
+
+// Brief is what a Status says without asking the kernel.
+type Brief struct {
+	Name     string
+	Revision int64
+	Trial    Trial
 }
 
 // Status is the state of the gateway at one moment.

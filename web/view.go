@@ -26,7 +26,7 @@ type view struct {
 	Admin   string
 	Here    string // path, for the navigation
 	Gateway string // host name
-	Pending int    // changes not applied yet
+	Pending int    // changes not applied yet, for the bar
 	Trial   Trial
 	Flash   string
 	Now     time.Time
@@ -79,16 +79,12 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, code int, page s
 	v.Gateway = "Gatehouse"
 	if admin := adminOf(r); admin.Name != "" {
 		v.Admin = admin.Name
-		st := s.Gateway.Status()
-		if st.Name != "" {
-			v.Gateway = st.Name
+		now := s.Gateway.Brief()
+		if now.Name != "" {
+			v.Gateway = now.Name
 		}
-		v.Trial = st.Trial
-		changes, err := s.Store.Changes(r.Context())
-		if err != nil {
-			s.Log.Error("cannot compare the draft", "err", err)
-		}
-		v.Pending = len(changes)
+		v.Trial = now.Trial
+		v.Pending = s.pending(r)
 		v.Flash = s.sessions.PopString(r.Context(), sessionFlash)
 	}
 	var body bytes.Buffer
@@ -113,6 +109,19 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, code int, page s
 	if _, err := body.WriteTo(w); err != nil {
 		s.Log.Debug("the page was not read", "err", err)
 	}
+}
+
+// pending counts the changes for the bar above a page. The page of the changes
+// itself has none, nor has the one that must be done first.
+func (s *server) pending(r *http.Request) int {
+	if r.URL.Path == "/changes" || r.URL.Path == "/password" {
+		return 0
+	}
+	changes, err := s.Store.Changes(r.Context())
+	if err != nil {
+		s.Log.Error("cannot compare the draft", "err", err)
+	}
+	return len(changes)
 }
 
 // message is a page that says one thing.

@@ -44,6 +44,11 @@ func (g *running) Status() Status {
 	return g.status
 }
 
+func (g *running) Brief() Brief {
+	st := g.Status()
+	return Brief{Name: st.Name, Revision: st.Revision, Trial: st.Trial}
+}
+
 func (g *running) Review(_ context.Context, client, server netip.Addr) (Review, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -120,20 +120,30 @@ func (g *gateway) lockDown(ctx context.Context) error {
 // never opens the perimeter: the new rules are in force before an address, a
 // route or a tunnel of the new document exists.
 func (g *gateway) carryOut(ctx context.Context, doc store.Document) error {
-	d, err := compile(doc, g.lookUpPeers(ctx, doc), g.adminPort)
+	d, err := g.carryOutBelow(ctx, doc)
 	if err != nil {
 		return err
-	}
-	if err := g.perimeter.Apply(ctx, d.ruleset); err != nil {
-		return fmt.Errorf("firewall: %w", err)
-	}
-	if err := g.links.Apply(ctx, d.network); err != nil {
-		return fmt.Errorf("network: %w", err)
 	}
 	if err := g.ipsec.Apply(d.ipsec); err != nil {
 		return fmt.Errorf("ipsec: %w", err)
 	}
 	return nil
+}
+
+// carryOutBelow carries out what lies below the tunnels: rules, addresses and
+// routes.
+func (g *gateway) carryOutBelow(ctx context.Context, doc store.Document) (desired, error) {
+	d, err := compile(doc, g.lookUpPeers(ctx, doc), g.adminPort)
+	if err != nil {
+		return d, err
+	}
+	if err := g.perimeter.Apply(ctx, d.ruleset); err != nil {
+		return d, fmt.Errorf("firewall: %w", err)
+	}
+	if err := g.links.Apply(ctx, d.network); err != nil {
+		return d, fmt.Errorf("network: %w", err)
+	}
+	return d, nil
 }
 
 // putBack carries out again what was in force before.

@@ -24,28 +24,30 @@ func backupCommand(dir *string) *cobra.Command {
 		Short: "Write everything into one encrypted file, also while the gateway runs",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := openExisting(cmd.Context(), *dir)
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			passphrase, err := askPassphrase(cmd, file, true)
-			if err != nil {
-				return err
-			}
-			return newFile(args[0], func(w io.Writer) error { return db.Backup(cmd.Context(), w, passphrase, time.Now()) })
+			return withStore(cmd.Context(), *dir, func(db *store.DB) error {
+				passphrase, err := askPassphrase(cmd, file, true)
+				if err != nil {
+					return err
+				}
+				return newFile(args[0], func(w io.Writer) error { return db.Backup(cmd.Context(), w, passphrase, time.Now()) })
+			})
 		},
 	}
 	passphraseFlag(c, &file)
 	return c
 }
 
-// openExisting opens a database that must be there.
-func openExisting(ctx context.Context, dir string) (*store.DB, error) {
-	if _, err := os.Stat(filepath.Join(dir, "gatehouse.db")); err != nil {
-		return nil, fmt.Errorf("there is no database in %s", dir)
+// withStore opens a database that must be there, for one piece of work.
+func withStore(ctx context.Context, dir string, work func(*store.DB) error) error {
+	if !store.Exists(dir) {
+		return fmt.Errorf("there is no database in %s", dir)
 	}
-	return store.Open(ctx, dir)
+	db, err := store.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return work(db)
 }
 
 // newFile writes a file of mode 0600 that must not exist, whole or not at all.
@@ -133,8 +135,8 @@ func restore(cmd *cobra.Command, backup io.Reader, passphrase, dir string, ports
 	if err := fitPorts(ctx, fresh, ports); err != nil {
 		return err
 	}
-	aside := dir + time.Now().UTC().Format("-replaced-20060102-150405")
-	if err := os.Rename(dir, aside); err != nil {
+	aside, err := setAside(dir, "replaced")
+	if err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, dir); err != nil {
@@ -143,6 +145,12 @@ func restore(cmd *cobra.Command, backup io.Reader, passphrase, dir string, ports
 	fmt.Fprintf(cmd.OutOrStdout(), "The backup of %s is restored. What was here before is in %s.\n",
 		created.Local().Format("2006-01-02 15:04"), aside)
 	return nil
+}
+
+// setAside gives a data directory a name that says why it is not in use.
+func setAside(dir, why string) (aside string, err error) {
+	aside = dir + "-" + why + time.Now().UTC().Format("-20060102-150405")
+	return aside, os.Rename(dir, aside)
 }
 
 // fitPorts gives the interfaces of a restored database the devices of this

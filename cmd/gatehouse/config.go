@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/store"
+	"gatehouse/web"
 )
 
 func configCommand(dir *string) *cobra.Command {
@@ -88,29 +89,26 @@ func importCommand(dir *string) *cobra.Command {
 
 // exportSecrets prints the draft with its keys, encrypted.
 func exportSecrets(cmd *cobra.Command, dir, file string) error {
-	db, err := openExisting(cmd.Context(), dir)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	doc, err := db.Draft(cmd.Context())
-	if err != nil {
-		return err
-	}
-	text, err := doc.Marshal()
-	if err != nil {
-		return err
-	}
-	passphrase, err := askPassphrase(cmd, file, true)
-	if err != nil {
-		return err
-	}
-	out, err := store.Encrypt(cmd.OutOrStdout(), passphrase)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(text)
-	return errors.Join(err, out.Close())
+	return withStore(cmd.Context(), dir, func(db *store.DB) error {
+		doc, err := db.Draft(cmd.Context())
+		if err != nil {
+			return err
+		}
+		text, err := doc.Marshal()
+		if err != nil {
+			return err
+		}
+		passphrase, err := askPassphrase(cmd, file, true)
+		if err != nil {
+			return err
+		}
+		out, err := store.Encrypt(cmd.OutOrStdout(), passphrase)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return errors.Join(err, out.Close())
+	})
 }
 
 func exportConfig(cmd *cobra.Command, dir string) error {
@@ -229,31 +227,26 @@ If no gateway runs here, the draft will be in force at its next start.`,
 			return nil
 		},
 	}
-	c.Flags().DurationVar(&window, "window", defaultWindow, "how long it is on trial, 10s to 10m")
+	c.Flags().DurationVar(&window, "window", web.DefaultWindow, "how long it is on trial, 10s to 10m")
 	c.Flags().BoolVar(&now, "now", false, "confirm at once, for scripts and at the console")
 	c.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
 	return c
 }
 
 func confirmCommand(dir *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "confirm",
-		Short: "Keep what is on trial",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/confirm")
-			return err
-		},
-	}
+	return postCommand(dir, "confirm", "Keep what is on trial", "/confirm")
 }
 
 func takeBackCommand(dir *string) *cobra.Command {
+	return postCommand(dir, "take-back", "End the trial now: bring back what was in force before", "/take-back")
+}
+
+// postCommand asks the running gateway for something that needs no words.
+func postCommand(dir *string, use, short, path string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "take-back",
-		Short: "End the trial now: bring back what was in force before",
-		Args:  cobra.NoArgs,
+		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := ask(cmd.Context(), *dir, http.MethodPost, "/take-back")
+			_, err := ask(cmd.Context(), *dir, http.MethodPost, path)
 			return err
 		},
 	}

@@ -13,7 +13,7 @@ import (
 	"gatehouse/store"
 )
 
-func office(t *testing.T) store.Document {
+func office(t testing.TB) store.Document {
 	t.Helper()
 	f, err := os.Open("../../docs/office.json")
 	if err != nil {

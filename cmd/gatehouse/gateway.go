@@ -43,11 +43,16 @@ type gateway struct {
 	outcome   string
 }
 
+// Brief is what every page needs; it asks nobody.
+func (g *gateway) Brief() web.Brief {
+	now := g.current()
+	return web.Brief{Name: now.Document.System.Name, Revision: now.ID, Trial: g.trialStatus()}
+}
+
 // Status is a snapshot for pages and commands.
 func (g *gateway) Status() web.Status {
-	g.mu.Lock()
-	doc, revision := g.doc, g.revision
-	g.mu.Unlock()
+	now := g.current()
+	doc, revision := now.Document, now.ID
 	st := web.Status{
 		Name: doc.System.Name, Version: version, Started: g.started,
 		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,

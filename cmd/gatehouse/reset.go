@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -34,8 +33,8 @@ and its perimeter is shut. The data directory is set aside, not deleted.`,
 				return err
 			}
 			defer unlock()
-			aside := path + time.Now().UTC().Format("-reset-20060102-150405")
-			if err := os.Rename(path, aside); err != nil {
+			aside, err := setAside(path, "reset")
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "The next run starts anew. What was here is in %s.\n", aside)

@@ -21,17 +21,18 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 	if err != nil {
 		return web.Review{}, fmt.Errorf("read the draft: %w", err)
 	}
+	now := g.current()
 	g.mu.Lock()
-	now, revision, peers := g.doc, g.revision, g.peers
+	peers := g.peers
 	g.mu.Unlock()
 	next, err := compile(draft, peers, g.adminPort)
 	if err != nil {
 		return web.Review{}, err
 	}
 	held, err := firewall.Compile(firewall.Lockdown(tunnelDevice, logGroup))
-	if revision != 0 {
+	if now.ID != 0 {
 		var d desired
-		d, err = compile(now, peers, g.adminPort)
+		d, err = compile(now.Document, peers, g.adminPort)
 		held = d.ruleset
 	}
 	if err != nil {
@@ -39,7 +40,7 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 	}
 	return web.Review{
 		Firewall: diffLines(held.String(), next.ruleset.String()),
-		Risks:    g.risks(now, draft, client, server),
+		Risks:    g.risks(now.Document, draft, client, server),
 	}, nil
 }
 

@@ -40,7 +40,7 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.dir = *dir
 			// What the gateway does by itself is nobody's command.
-			return run(store.WithActor(cmd.Context(), store.Actor{Name: "gatehouse"}), o)
+			return run(store.WithActor(cmd.Context(), store.Actor{Name: store.Itself}), o)
 		},
 	}
 	c.Flags().StringVar(&o.dataplane, "dataplane", "auto", "who carries IPsec packets: auto, kernel or userspace")

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"testing"
 
 	"gatehouse/store"
@@ -12,15 +11,7 @@ import (
 // BenchmarkPlan1000Branches compiles and compares a large office, as the
 // review page does.
 func BenchmarkPlan1000Branches(b *testing.B) {
-	f, err := os.Open("../../docs/office.json")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := store.ParseDocument(f)
-	if err != nil {
-		b.Fatal(err)
-	}
+	doc := office(b)
 	for i := range 1000 {
 		doc.Branches = append(doc.Branches, store.Branch{
 			Name: fmt.Sprintf("branch-%04d", i), Enabled: true, Start: store.StartAlways,

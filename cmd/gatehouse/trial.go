@@ -12,10 +12,7 @@ import (
 )
 
 // Bounds of a confirm window. Zero means none: confirmed at once.
-const (
-	minWindow, maxWindow = 10 * time.Second, 10 * time.Minute
-	defaultWindow        = 90 * time.Second
-)
+const minWindow, maxWindow = 10 * time.Second, 10 * time.Minute
 
 // answerFirst lets the answer to the browser out before an apply that may take
 // away the address it came to.
@@ -93,12 +90,12 @@ func (g *gateway) endTrial(ctx context.Context, t *trial, why string) error {
 	if g.trialNow() != t {
 		return errNoTrial
 	}
-	g.dropTrial(t, fmt.Sprintf("Revision %d was taken back: %s.", t.rev.ID, why))
+	outcome := fmt.Sprintf("Revision %d was taken back: %s.", t.rev.ID, why)
+	g.dropTrial(t, outcome)
 	undo := context.WithoutCancel(ctx)
 	err := errors.Join(g.putBack(undo, t.before), g.db.Revert(undo, t.rev.ID))
 	g.log.Warn("taken back", "revision", t.rev.ID, "why", why, "in_force", t.before.ID)
-	g.file(store.Event{Time: time.Now(), Severity: "warn", Kind: "apply", Subject: t.author,
-		Message: fmt.Sprintf("Revision %d was taken back: %s.", t.rev.ID, why)})
+	g.file(store.Event{Time: time.Now(), Severity: "warn", Kind: "apply", Subject: t.author, Message: outcome})
 	return err
 }
 
@@ -203,11 +200,8 @@ func (g *gateway) stopTrial() {
 		}
 		return
 	}
-	d, err := compile(t.before.Document, g.lookUpPeers(ctx, t.before.Document), g.adminPort)
-	if err == nil {
-		err = errors.Join(g.perimeter.Apply(ctx, d.ruleset), g.links.Apply(ctx, d.network))
-	}
-	if err != nil {
+	// The tunnels have ended already.
+	if _, err := g.carryOutBelow(ctx, t.before.Document); err != nil {
 		g.log.Error("a revision on trial could not be taken back", "revision", t.rev.ID, "err", err)
 	}
 }
