@@ -1,7 +1,6 @@
 package office
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,14 +30,10 @@ func diskFull(ctx context.Context, l *Office) (seen string, err error) {
 	}
 	doc := branchDocument(psk, rekeyInChecks)
 	doc.Branches[0].Note = strings.Repeat("a note that needs room ", 40)
-	text, err := doc.Marshal()
-	if err != nil {
-		return "", err
-	}
 	// A page that is rewritten may still fit; what does not must say so.
 	var refused error
 	for range 50 {
-		if _, refused = l.Branch.tool(ctx, bytes.NewReader(text), "config", "import", "-"); refused != nil {
+		if refused = l.Branch.Import(ctx, doc); refused != nil {
 			break
 		}
 	}

@@ -52,16 +52,22 @@ func (g *Gateway) tool(ctx context.Context, stdin io.Reader, args ...string) (st
 	return out.String(), nil
 }
 
-// Configure imports a document and applies it.
-func (g *Gateway) Configure(ctx context.Context, doc store.Document) error {
+// Import makes a document the draft.
+func (g *Gateway) Import(ctx context.Context, doc store.Document) error {
 	text, err := doc.Marshal()
 	if err != nil {
 		return err
 	}
-	if _, err := g.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
+	_, err = g.tool(ctx, bytes.NewReader(text), "config", "import", "-")
+	return err
+}
+
+// Configure imports a document and applies it.
+func (g *Gateway) Configure(ctx context.Context, doc store.Document) error {
+	if err := g.Import(ctx, doc); err != nil {
 		return err
 	}
-	_, err = g.tool(ctx, nil, "apply", "--now")
+	_, err := g.tool(ctx, nil, "apply", "--now")
 	return err
 }
 

@@ -1,7 +1,6 @@
 package office
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,14 +34,10 @@ func movedDocument() store.Document {
 
 // Try imports a document and applies it on trial.
 func (g *Gateway) Try(ctx context.Context, doc store.Document, window time.Duration) error {
-	text, err := doc.Marshal()
-	if err != nil {
+	if err := g.Import(ctx, doc); err != nil {
 		return err
 	}
-	if _, err := g.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
-		return err
-	}
-	_, err = g.tool(ctx, nil, "apply", "--window", window.String())
+	_, err := g.tool(ctx, nil, "apply", "--window", window.String())
 	return err
 }
 
@@ -199,11 +194,7 @@ func applyIsKilled(ctx context.Context, l *Office) (seen string, err error) {
 		if hasMore {
 			doc = plain
 		}
-		text, err := doc.Marshal()
-		if err != nil {
-			return "", err
-		}
-		if _, err := l.Branch.tool(ctx, bytes.NewReader(text), "config", "import", "-"); err != nil {
+		if err := l.Branch.Import(ctx, doc); err != nil {
 			return "", err
 		}
 		applied := make(chan error, 1)
