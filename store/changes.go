@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // Changes says in sentences how the draft differs from the confirmed
@@ -13,7 +16,7 @@ import (
 func (db *DB) Changes(ctx context.Context) ([]string, error) {
 	var out []string
 	err := db.read(ctx, func(tx *sql.Tx) error {
-		draft, err := db.readDraft(ctx, tx)
+		draft, version, err := db.readDraft(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -23,10 +26,26 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 		} else if err != nil {
 			return err
 		}
-		out = Differences(rev.Document, draft)
+		out = db.changes.between(rev.ID, version, func() []string { return Differences(rev.Document, draft) })
 		return nil
 	})
 	return out, err
+}
+
+// changesCache holds the sentences that every page counts.
+type changesCache struct {
+	mu                sync.Mutex
+	revision, version int64
+	sentences         []string
+}
+
+func (c *changesCache) between(revision, version int64, compute func() []string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.revision != revision || c.version != version {
+		c.revision, c.version, c.sentences = revision, version, compute()
+	}
+	return slices.Clone(c.sentences)
 }
 
 // Empty is the document of a gateway that nobody has configured.
@@ -38,56 +57,36 @@ func Empty() Document {
 // It shows no secret, only that one changed.
 func Differences(old, new Document) []string {
 	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if old.System != new.System {
-		say("The gateway is now called %s (was %s).", new.System.Name, old.System.Name)
-	}
-	out = append(out, listed("Interface", old.Interfaces, new.Interfaces, Interface.facts)...)
-	out = append(out, listed("Route to", old.Routes, new.Routes, Route.facts)...)
-	if old.Firewall.Masquerade != new.Firewall.Masquerade {
-		if new.Firewall.Masquerade {
-			say("The office now appears on the internet under the gateway's address.")
-		} else {
-			say("The office no longer appears under the gateway's address.")
-		}
-	}
-	out = append(out, defaultChanges(old.Firewall.Defaults, new.Firewall.Defaults)...)
-	out = append(out, listed("Rule", old.Firewall.Rules, new.Firewall.Rules, Rule.facts)...)
-	return append(out, listed("Branch", old.Branches, new.Branches, Branch.facts)...)
-}
-
-// BranchDifferences says how one branch changed.
-func BranchDifferences(old, new Branch) []string {
-	o, n := old.facts(), new.facts()
-	out := o.changedTo("Branch", n)
-	if o.name != n.name {
-		out = append(out, fmt.Sprintf("Branch %s is now called %s.", o.name, n.name))
+	for _, s := range sections {
+		out = append(out, s.differences(old, new)...)
 	}
 	return out
 }
 
 // listed compares two lists of named objects: what was added, changed fact by
 // fact, removed, or moved.
-func listed[T any](what string, old, new []T, factsOf func(T) facts) []string {
+func listed[T any](what string, old, new []T, key func(*T) string, same func(a, b *T) bool, factsOf func(T) facts) []string {
 	var out []string
-	before := map[string]facts{}
+	before := make(map[string]int, len(old))
 	var oldNames, newNames []string
-	for _, o := range old {
-		f := factsOf(o)
-		before[f.name] = f
-		oldNames = append(oldNames, f.name)
+	for i := range old {
+		name := key(&old[i])
+		before[name] = i
+		oldNames = append(oldNames, name)
 	}
-	for _, n := range new {
-		f := factsOf(n)
-		newNames = append(newNames, f.name)
-		if was, ok := before[f.name]; ok {
-			out = append(out, was.changedTo(what, f)...)
-		} else {
-			out = append(out, fmt.Sprintf("%s %s was added%s.", what, f.name, f.summary))
+	after := make(map[string]bool, len(new))
+	for i := range new {
+		name := key(&new[i])
+		after[name] = true
+		newNames = append(newNames, name)
+		if j, ok := before[name]; !ok {
+			out = append(out, fmt.Sprintf("%s %s was added%s.", what, name, factsOf(new[i]).summary))
+		} else if !same(&old[j], &new[i]) {
+			out = append(out, factsOf(old[j]).changedTo(what, factsOf(new[i]))...)
 		}
 	}
 	for _, name := range oldNames {
-		if !slices.Contains(newNames, name) {
+		if !after[name] {
 			out = append(out, fmt.Sprintf("%s %s was removed.", what, name))
 		}
 	}
@@ -111,8 +110,12 @@ func common(a, b []string) (out []string) {
 	return out
 }
 
-// zoneWords are the zones as an admin thinks of them.
+// zoneWords are the zones that always exist, as an admin thinks of them.
 var zoneWords = map[Zone]string{ZoneWAN: "the internet", ZoneLAN: "the office", ZoneVPN: "the branches", ZoneGateway: "this gateway"}
+
+func zoneWord(z Zone) string {
+	return cmp.Or(zoneWords[z], string(z))
+}
 
 func defaultChanges(old, new []ZoneDefault) []string {
 	type pair struct{ from, to Zone }
@@ -141,14 +144,14 @@ func defaultChanges(old, new []ZoneDefault) []string {
 			continue
 		}
 		seen[p] = true
-		from, to := sentenceCase(zoneWords[p.from]), zoneWords[p.to]
+		from, to := sentenceCase(zoneWord(p.from)), zoneWord(p.to)
 		switch {
 		case is == Allow:
 			out = append(out, fmt.Sprintf("%s may now reach %s.", from, to))
 		case was == Allow:
 			out = append(out, fmt.Sprintf("%s may no longer reach %s (%s).", from, to, is))
 		default:
-			out = append(out, fmt.Sprintf("What %s sends to %s is now answered with %s (was %s).", zoneWords[p.from], to, is, was))
+			out = append(out, fmt.Sprintf("What %s sends to %s is now answered with %s (was %s).", zoneWord(p.from), to, is, was))
 		}
 	}
 	return out
@@ -158,5 +161,5 @@ func sentenceCase(s string) string {
 	if s == "" {
 		return s
 	}
-	return string(s[0]-'a'+'A') + s[1:]
+	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -12,10 +12,24 @@ const DocumentVersion = 1
 type Document struct {
 	Version    int         `json:"version" jsonschema:"enum=1"`
 	System     System      `json:"system"`
+	Zones      []NamedZone `json:"zones,omitempty"`
 	Interfaces []Interface `json:"interfaces"`
 	Routes     []Route     `json:"routes,omitempty"`
-	Firewall   Firewall    `json:"firewall"`
-	Branches   []Branch    `json:"branches,omitempty"`
+	// Lists and Services are what rules name instead of repeating it.
+	Lists    []List    `json:"lists,omitempty"`
+	Services []Service `json:"services,omitempty"`
+	Firewall Firewall  `json:"firewall"`
+	Branches []Branch  `json:"branches,omitempty"`
+	// ManualSAs and Policies are the entries of the SAD and the SPD that an
+	// admin keys and orders by hand (RFC 4301 4.4).
+	ManualSAs []ManualSA `json:"manual_sas,omitempty"`
+	Policies  []Policy   `json:"policies,omitempty"`
+	// Groups say what remote users get and may reach.
+	Groups       []Group       `json:"groups,omitempty"`
+	DHCP         []DHCP        `json:"dhcp,omitempty"`
+	Reservations []Reservation `json:"reservations,omitempty"`
+	DNS          DNS           `json:"dns,omitzero"`
+	Hosts        []Host        `json:"hosts,omitempty"`
 }
 
 // System holds what belongs to the box itself.
@@ -24,16 +38,26 @@ type System struct {
 	Name string `json:"name" jsonschema:"pattern=^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$,maxLength=63"`
 }
 
-// Zone is the role of an interface. The zone "vpn" has no interface of its
-// own: it is everything that arrives through ipsec0.
+// Zone names a zone: one of those below, which always exist, or a NamedZone.
+// The zone "vpn" has no interface of its own: it is everything that arrives
+// through ipsec0.
 type Zone string
 
-// The zones of this version.
+// The zones that always exist.
 const (
 	ZoneWAN Zone = "wan"
 	ZoneLAN Zone = "lan"
 	ZoneVPN Zone = "vpn"
 )
+
+// NamedZone is a zone of the admin's beside the built-in ones ("guest").
+type NamedZone struct {
+	Name Zone `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=20"`
+	// Manage says that this gateway's page and SSH can be reached from here,
+	// whatever the rules say. The zone lan always can.
+	Manage bool   `json:"manage,omitempty"`
+	Note   string `json:"note,omitempty" jsonschema:"maxLength=1000"`
+}
 
 // Interface is one network port and its addresses.
 type Interface struct {
@@ -41,8 +65,8 @@ type Interface struct {
 	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
 	// Device is the kernel's name ("eth0"), at most 15 bytes, unique.
 	Device string `json:"device" jsonschema:"minLength=1,maxLength=15"`
-	// Zone is wan or lan.
-	Zone Zone `json:"zone" jsonschema:"enum=wan,enum=lan"`
+	// Zone is wan, lan or a NamedZone.
+	Zone Zone `json:"zone" jsonschema:"minLength=1,maxLength=20"`
 	// Addresses are this gateway's own, each with its network's length,
 	// as in 10.1.0.1/24.
 	Addresses []netip.Prefix `json:"addresses" jsonschema:"minItems=1"`
@@ -58,104 +82,4 @@ type Route struct {
 	Destination netip.Prefix `json:"destination"`
 	// Via is a next hop inside a network of one of the interfaces.
 	Via netip.Addr `json:"via"`
-}
-
-// Action is what happens to a new connection.
-type Action string
-
-// The actions.
-const (
-	Allow  Action = "allow"
-	Reject Action = "reject"
-	Drop   Action = "drop"
-)
-
-// Firewall is the perimeter: a matrix of defaults and ordered exceptions.
-// Whatever neither names is dropped.
-type Firewall struct {
-	// Defaults say what happens between two zones when no rule decides.
-	Defaults []ZoneDefault `json:"defaults,omitempty"`
-	// Rules are exceptions; the first that matches decides.
-	Rules []Rule `json:"rules,omitempty"`
-	// Masquerade hides lan networks behind the address of the wan interface,
-	// IPv4 only.
-	Masquerade bool `json:"masquerade"`
-}
-
-// ZoneDefault is one cell of the zone matrix. From wan nothing may be allowed
-// as a default; use a rule.
-type ZoneDefault struct {
-	From   Zone   `json:"from" jsonschema:"enum=wan,enum=lan,enum=vpn"`
-	To     Zone   `json:"to" jsonschema:"enum=wan,enum=lan,enum=vpn,enum=gateway"`
-	Action Action `json:"action" jsonschema:"enum=allow,enum=reject,enum=drop"`
-}
-
-// Rule is an exception to the matrix. An empty list or zero field means any.
-type Rule struct {
-	// Name is unique and appears in the log; lower case letters, digits and
-	// '-', at most 40 bytes.
-	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
-	From Zone   `json:"from" jsonschema:"enum=wan,enum=lan,enum=vpn"`
-	// To is a zone, or "gateway" for traffic to this gateway itself.
-	To           Zone           `json:"to" jsonschema:"enum=wan,enum=lan,enum=vpn,enum=gateway"`
-	Sources      []netip.Prefix `json:"sources,omitempty"`
-	Destinations []netip.Prefix `json:"destinations,omitempty"`
-	// Protocol is tcp, udp, icmp (both families' ICMP) or empty for any.
-	Protocol string `json:"protocol,omitempty" jsonschema:"enum=,enum=tcp,enum=udp,enum=icmp"`
-	// Ports are destination ports, only with tcp or udp.
-	Ports  []PortRange `json:"ports,omitempty"`
-	Action Action      `json:"action" jsonschema:"enum=allow,enum=reject,enum=drop"`
-	Log    bool        `json:"log,omitempty"`
-	Note   string      `json:"note,omitempty" jsonschema:"maxLength=1000"`
-}
-
-// ZoneGateway stands for the gateway itself as the target of a Rule.
-const ZoneGateway Zone = "gateway"
-
-// PortRange is an inclusive range of ports; First == Last for a single one.
-type PortRange struct {
-	First uint16 `json:"first" jsonschema:"minimum=1,maximum=65535"`
-	Last  uint16 `json:"last" jsonschema:"minimum=1,maximum=65535"`
-}
-
-// Start says who begins a branch's tunnel.
-type Start string
-
-// The start modes.
-const (
-	StartAlways Start = "always" // this gateway keeps the tunnel up
-	StartAnswer Start = "answer" // the other side calls
-)
-
-// Branch is another office, connected by one IPsec tunnel.
-type Branch struct {
-	// Name is unique; lower case letters, digits and '-', at most 40 bytes.
-	Name    string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
-	Enabled bool   `json:"enabled"`
-	// Peer is the other gateway's address or DNS name; empty means that it
-	// calls from anywhere, which needs Start "answer".
-	Peer  string `json:"peer,omitempty"`
-	Start Start  `json:"start" jsonschema:"enum=always,enum=answer"`
-	// LocalNetworks and RemoteNetworks are what the tunnel joins. At least one
-	// each, of matching families.
-	LocalNetworks  []netip.Prefix `json:"local_networks" jsonschema:"minItems=1"`
-	RemoteNetworks []netip.Prefix `json:"remote_networks" jsonschema:"minItems=1"`
-	// LocalID and RemoteID are IKE identities: an IP address, a DNS name or a
-	// mail address. Empty LocalID means the WAN address in use; empty RemoteID
-	// means the peer's address.
-	LocalID  string `json:"local_id,omitempty"`
-	RemoteID string `json:"remote_id,omitempty"`
-	// PSK is the pre-shared key, 8 to 128 bytes. Left out of an export; an
-	// import without it keeps the key stored for the branch of this name.
-	PSK Secret `json:"psk,omitempty" jsonschema:"maxLength=128,writeOnly=true"`
-	// IKEProposals and ESPProposals are suites such as aes256gcm16-x25519 or
-	// aes256-sha256-modp2048, the best first. Empty means the defaults.
-	// See SuiteNames.
-	IKEProposals []string `json:"ike_proposals,omitempty"`
-	ESPProposals []string `json:"esp_proposals,omitempty"`
-	// RekeySeconds is the lifetime of a child SA, 5 to 86400; 0 means 3600.
-	RekeySeconds int `json:"rekey_seconds,omitempty" jsonschema:"minimum=0,maximum=86400"`
-	// DPDSeconds is how long a silent peer is believed, 2 to 3600; 0 means 30.
-	DPDSeconds int    `json:"dpd_seconds,omitempty" jsonschema:"minimum=0,maximum=3600"`
-	Note       string `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }

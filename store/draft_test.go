@@ -78,7 +78,7 @@ func TestAFailedImportLeavesTheDraft(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := example(t)
-	good.System.Name, good.Interfaces = "other", good.Interfaces[:1]
+	good.System.Name, good.Branches[0].Note = "other", "written after the rest"
 	if err := db.Import(ctx, good); err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Fatalf("%v", err)
 	}
@@ -177,7 +177,7 @@ func TestDeleteBranch(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	var left int
-	if err := db.reader.QueryRow("SELECT count(*) FROM branch_values").Scan(&left); err != nil || left != 0 {
+	if err := db.reader.QueryRow("SELECT count(*) FROM branches_values").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d values of no branch are left, %v", left, err)
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -12,10 +11,12 @@ type facts struct {
 	all           []fact
 }
 
-// fact is one field in words. A hidden one says only that it changed.
+// fact is one field in words. A hidden one says only that it changed; of
+// entries, of which there may be very many, those that came and went.
 type fact struct {
 	label, value string
 	hidden       bool
+	entries      []AddressRange
 }
 
 // changedTo says how the same object is otherwise in another document.
@@ -24,6 +25,8 @@ func (f facts) changedTo(what string, new facts) []string {
 	for i, n := range new.all {
 		o := f.all[i]
 		switch {
+		case o.entries != nil || n.entries != nil:
+			out = append(out, entryChanges(what+" "+f.name, o.entries, n.entries)...)
 		case o.value == n.value:
 		case n.hidden:
 			out = append(out, fmt.Sprintf("%s %s: %s was changed.", what, f.name, n.label))
@@ -31,6 +34,35 @@ func (f facts) changedTo(what string, new facts) []string {
 			out = append(out, fmt.Sprintf("%s %s: %s is now %s (was %s).", what, f.name, n.label, orNothing(n.value), orNothing(o.value)))
 		}
 	}
+	return out
+}
+
+// namedEntries is how many entries a sentence names.
+const namedEntries = 5
+
+// entryChanges compares two lists of entries, both in order.
+func entryChanges(what string, old, new []AddressRange) []string {
+	var added, removed []string
+	more, fewer := 0, 0
+	note := func(list *[]string, n *int, r AddressRange) {
+		if *n++; *n <= namedEntries {
+			*list = append(*list, r.String())
+		}
+	}
+	compareEntries(old, new, func(r AddressRange) { note(&added, &more, r) }, func(r AddressRange) { note(&removed, &fewer, r) })
+	var out []string
+	say := func(n int, names []string, verb string) {
+		if n == 0 {
+			return
+		}
+		rest := ""
+		if n > len(names) {
+			rest = fmt.Sprintf(" and %d more", n-len(names))
+		}
+		out = append(out, fmt.Sprintf("%s: %s (%s%s).", what, counted(n, "entry was "+verb, "entries were "+verb), strings.Join(names, ", "), rest))
+	}
+	say(more, added, "added")
+	say(fewer, removed, "removed")
 	return out
 }
 
@@ -47,73 +79,4 @@ func list[T fmt.Stringer](all []T) string {
 		out = append(out, v.String())
 	}
 	return strings.Join(out, ", ")
-}
-
-func number(n int, unit string) string {
-	if n == 0 {
-		return ""
-	}
-	return strings.TrimSpace(strconv.Itoa(n) + " " + unit)
-}
-
-func yes(b bool) string {
-	if b {
-		return "on"
-	}
-	return "off"
-}
-
-func (n Interface) facts() facts {
-	return facts{name: n.Name, summary: fmt.Sprintf(" (%s, %s, %s)", n.Device, n.Zone, list(n.Addresses)), all: []fact{
-		{label: "the device", value: n.Device},
-		{label: "the zone", value: string(n.Zone)},
-		{label: "the address", value: list(n.Addresses)},
-		{label: "the gateway", value: list(n.Gateways)},
-		{label: "the MTU", value: number(n.MTU, "")},
-	}}
-}
-
-func (r Route) facts() facts {
-	return facts{name: r.Destination.String(), summary: " via " + r.Via.String(), all: []fact{{label: "the next hop", value: r.Via.String()}}}
-}
-
-func (r Rule) facts() facts {
-	var ports []string
-	for _, p := range r.Ports {
-		text := strconv.Itoa(int(p.First))
-		if p.Last != p.First {
-			text += "-" + strconv.Itoa(int(p.Last))
-		}
-		ports = append(ports, text)
-	}
-	from, to := zoneWords[r.From], zoneWords[r.To]
-	return facts{name: r.Name, summary: fmt.Sprintf(" (%s, from %s to %s)", r.Action, from, to), all: []fact{
-		{label: "from", value: from},
-		{label: "to", value: to},
-		{label: "the sources", value: list(r.Sources)},
-		{label: "the destinations", value: list(r.Destinations)},
-		{label: "the protocol", value: r.Protocol},
-		{label: "the ports", value: strings.Join(ports, ", ")},
-		{label: "the action", value: string(r.Action)},
-		{label: "the log", value: yes(r.Log)},
-		{label: "the note", value: r.Note},
-	}}
-}
-
-func (b Branch) facts() facts {
-	return facts{name: b.Name, summary: fmt.Sprintf(" (%s)", list(b.RemoteNetworks)), all: []fact{
-		{label: "the tunnel", value: yes(b.Enabled)},
-		{label: "their address", value: b.Peer},
-		{label: "who calls", value: map[Start]string{StartAlways: "we", StartAnswer: "they"}[b.Start]},
-		{label: "our networks", value: list(b.LocalNetworks)},
-		{label: "their networks", value: list(b.RemoteNetworks)},
-		{label: "our identity", value: b.LocalID},
-		{label: "their identity", value: b.RemoteID},
-		{label: "the shared key", value: b.PSK.Reveal(), hidden: true},
-		{label: "the IKE proposals", value: strings.Join(b.IKEProposals, ", ")},
-		{label: "the ESP proposals", value: strings.Join(b.ESPProposals, ", ")},
-		{label: "the key lifetime", value: number(b.RekeySeconds, "seconds")},
-		{label: "the patience with a silent peer", value: number(b.DPDSeconds, "seconds")},
-		{label: "the note", value: b.Note},
-	}}
 }

@@ -36,7 +36,7 @@ type leaf struct {
 
 func leaves(v reflect.Value, path []int, name string) (out []leaf) {
 	switch v.Interface().(type) {
-	case netip.Prefix, netip.Addr:
+	case netip.Prefix, netip.Addr, AddressRange:
 		return []leaf{{name, path}}
 	}
 	switch v.Kind() {
@@ -79,6 +79,8 @@ func another(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(netip.MustParsePrefix("192.0.2.77/32"))
 	case netip.Addr:
 		return reflect.ValueOf(netip.MustParseAddr("192.0.2.77"))
+	case AddressRange:
+		return reflect.ValueOf(ranges("192.0.2.77")[0])
 	}
 	n := reflect.New(v.Type()).Elem()
 	switch v.Kind() {
@@ -88,7 +90,7 @@ func another(v reflect.Value) reflect.Value {
 		n.SetBool(!v.Bool())
 	case reflect.Int:
 		n.SetInt(v.Int() + 1)
-	case reflect.Uint16:
+	case reflect.Uint16, reflect.Uint32:
 		n.SetUint(v.Uint() + 1)
 	case reflect.Struct:
 		for i := range v.NumField() {

@@ -35,6 +35,9 @@ type DB struct {
 	writer, reader *sql.DB
 	seal           *sealer
 	dir            string
+	draft          draftCache
+	confirmed      revisionCache
+	changes        changesCache
 }
 
 // ErrDamaged says that the database file is not whole. Recover helps.

@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"unicode/utf8"
 )
 
 // maxDocument bounds a configuration document in bytes.
-const maxDocument = 4 << 20
+const maxDocument = 32 << 20
 
 // ParseDocument reads a document strictly: unknown and repeated fields, null,
-// values of the wrong type, more than 4 MiB and anything behind the document
+// values of the wrong type, more than 32 MiB and anything behind the document
 // are errors; a ValidationError names the field by its path. It does not
 // validate what the fields say.
 func ParseDocument(r io.Reader) (Document, error) {
@@ -24,16 +26,9 @@ func ParseDocument(r io.Reader) (Document, error) {
 	if len(text) > maxDocument {
 		return Document{}, fmt.Errorf("the document is longer than %d bytes", maxDocument)
 	}
-	if !utf8.Valid(text) {
-		// encoding/json would replace such bytes, and so change a key quietly.
-		return Document{}, errors.New("the document is not UTF-8 text")
-	}
-	if err := checkFields(text); err != nil {
-		return Document{}, err
-	}
 	var doc Document
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return Document{}, fmt.Errorf("read the document: %w", err)
+	if err := unmarshal(text, &doc); err != nil {
+		return Document{}, err
 	}
 	if doc.Version != DocumentVersion {
 		return Document{}, ValidationError{{Field: "version", Code: "version",
@@ -42,12 +37,33 @@ func ParseDocument(r io.Reader) (Document, error) {
 	return doc, nil
 }
 
+// unmarshal reads a document or a part of one strictly.
+func unmarshal(text []byte, into any) error {
+	if !utf8.Valid(text) {
+		// encoding/json would replace such bytes, and so change a key quietly.
+		return errors.New("the document is not UTF-8 text")
+	}
+	if err := checkFields(text, reflect.TypeOf(into).Elem()); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read the document: %w", err)
+	}
+	return nil
+}
+
 // Marshal is the document as indented JSON with a newline at its end. It shows
 // the secrets that the document holds.
 func (d Document) Marshal() ([]byte, error) {
 	// The schema wants a list where one is required, also when it is empty.
 	if d.Interfaces == nil {
 		d.Interfaces = []Interface{}
+	}
+	d.Lists = slices.Clone(d.Lists)
+	for i := range d.Lists {
+		if d.Lists[i].Entries == nil {
+			d.Lists[i].Entries = []AddressRange{}
+		}
 	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -61,9 +77,8 @@ func (d Document) Marshal() ([]byte, error) {
 
 // WithoutSecrets is a copy that may be shown.
 func (d Document) WithoutSecrets() Document {
-	d.Branches = append([]Branch(nil), d.Branches...)
-	for i := range d.Branches {
-		d.Branches[i].PSK = ""
+	for _, s := range sections {
+		s.putSecrets(&d, nil)
 	}
 	return d
 }

@@ -14,12 +14,12 @@ import (
 
 // checkFields walks the JSON beside the Go types, because encoding/json alone
 // takes repeated fields and any case, and does not say where in a list it
-// stumbled. What passes here fits into a Document. The types bound how deep it
+// stumbled. What passes here fits into the type. The types bound how deep it
 // can go.
-func checkFields(text []byte) error {
+func checkFields(text []byte, t reflect.Type) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
-	if err := walk(dec, reflect.TypeFor[Document](), ""); err != nil {
+	if err := walk(dec, t, ""); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -80,8 +80,8 @@ func walkNumber(t reflect.Type, tok json.Token, path string) error {
 		return fault(path, "type", "must be a number")
 	}
 	var err error
-	if t.Kind() == reflect.Uint16 {
-		_, err = strconv.ParseUint(n.String(), 10, 16)
+	if t.Kind() == reflect.Uint16 || t.Kind() == reflect.Uint32 {
+		_, err = strconv.ParseUint(n.String(), 10, t.Bits())
 	} else {
 		_, err = strconv.ParseInt(n.String(), 10, t.Bits())
 	}
@@ -144,8 +144,11 @@ func notJSON(dec *json.Decoder, path string, err error) error {
 
 // word is what a person calls a type.
 func word(t reflect.Type) string {
-	if t.Name() == "Prefix" {
+	switch t.Name() {
+	case "Prefix":
 		return "network, as in 10.1.0.0/24"
+	case "AddressRange":
+		return "address, network or range"
 	}
 	return "IP address"
 }

@@ -32,29 +32,35 @@ type Revision struct {
 	Document        Document // with secrets; empty in lists
 }
 
-// keepRevisions is how many are kept; the confirmed one always is.
-const keepRevisions = 500
+// keepRevisions is how many are kept, and revisionAge how long; the confirmed
+// one always is, and so are the newest few, however old.
+const (
+	keepRevisions   = 500
+	revisionAge     = 3 * 365 * 24 * time.Hour
+	alwaysRevisions = 20
+)
 
 // Commit freezes the draft as a revision that is being tried.
 func (db *DB) Commit(ctx context.Context, author, message string) (Revision, error) {
 	rev := Revision{State: RevisionApplied, Author: author, Message: message, Created: time.Now()}
 	err := db.write(ctx, func(tx *sql.Tx) error {
 		var err error
-		if rev.Document, err = db.readDraft(ctx, tx); err != nil {
+		if rev.Document, _, err = db.readDraft(ctx, tx); err != nil {
 			return err
 		}
+		rev.Document = rev.Document.shallowCopy()
 		if err := rev.Document.Validate(); err != nil {
 			return err
 		}
-		document, err := rev.Document.WithoutSecrets().Marshal()
+		document, err := rev.Document.WithoutSecrets().withoutEntries().Marshal()
 		if err != nil {
 			return err
 		}
-		keys := map[string]string{}
-		for _, b := range rev.Document.Branches {
-			keys[b.Name] = b.PSK.Reveal()
+		secrets := map[string]string{}
+		for _, s := range sections {
+			s.collectSecrets(rev.Document, secrets)
 		}
-		plain, err := json.Marshal(keys)
+		plain, err := json.Marshal(secrets)
 		if err != nil {
 			return err
 		}
@@ -78,12 +84,28 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 		if _, err := tx.ExecContext(ctx, "UPDATE revisions SET secrets = ? WHERE id = ?", sealed, rev.ID); err != nil {
 			return fmt.Errorf("write the secrets of revision %d: %w", rev.ID, err)
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM revisions WHERE id <= ? AND state != 'confirmed'", rev.ID-keepRevisions); err != nil {
-			return fmt.Errorf("drop old revisions: %w", err)
+		if err := writeContents(ctx, tx, rev.ID, rev.Document.Lists); err != nil {
+			return err
+		}
+		if err := prune(ctx, tx, rev.ID, rev.Created); err != nil {
+			return err
 		}
 		return db.audit(ctx, tx, "apply", fmt.Sprintf("Revision %d is tried. %s", rev.ID, message))
 	})
 	return rev, err
+}
+
+// prune drops what is too old or too much.
+func prune(ctx context.Context, tx *sql.Tx, newest int64, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM revisions WHERE state != 'confirmed' AND (id <= ? OR id <= ? AND created < ?)`,
+		newest-keepRevisions, newest-alwaysRevisions, millis(now.Add(-revisionAge)))
+	if err != nil {
+		return fmt.Errorf("drop old revisions: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM list_contents WHERE hash NOT IN (SELECT hash FROM revision_lists)"); err != nil {
+		return fmt.Errorf("drop old lists: %w", err)
+	}
+	return nil
 }
 
 // revisionName is what the sealed keys of a revision are bound to.
@@ -177,12 +199,8 @@ func (db *DB) Revision(ctx context.Context, id int64) (Revision, error) {
 
 // Restore makes the draft what a revision says. Nothing comes into force.
 func (db *DB) Restore(ctx context.Context, id int64) error {
-	return db.write(ctx, func(tx *sql.Tx) error {
-		rev, err := db.readRevision(ctx, tx, "id = ?", id)
-		if err != nil {
-			return err
-		}
-		return db.bringBack(ctx, tx, "restore", rev)
+	return db.bringBack(ctx, "restore", func(tx *sql.Tx) (Revision, error) {
+		return db.readRevision(ctx, tx, "id = ?", id)
 	})
 }
 
@@ -209,6 +227,10 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 		return rev, fmt.Errorf("read a revision: %w", err)
 	}
 	rev.Created = fromMillis(created)
+	if doc, ok := db.confirmed.get(rev.ID); ok {
+		rev.Document = doc
+		return rev, nil
+	}
 	if rev.Document, err = ParseDocument(strings.NewReader(document)); err != nil {
 		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
 	}
@@ -216,13 +238,24 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 	if err != nil {
 		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)
 	}
-	var keys map[string]string
-	if err := json.Unmarshal(plain, &keys); err != nil {
+	var secrets map[string]string
+	if err := json.Unmarshal(plain, &secrets); err != nil {
 		return rev, fmt.Errorf("revision %d: its secrets are damaged", rev.ID)
 	}
-	for i := range rev.Document.Branches {
-		b := &rev.Document.Branches[i]
-		b.PSK = Secret(keys[b.Name])
+	for name, s := range secrets {
+		// The first schema knew only the keys of branches, under their names.
+		if !strings.Contains(name, " ") {
+			secrets["branch "+name+" psk"] = s
+		}
+	}
+	for _, s := range sections {
+		s.putSecrets(&rev.Document, secrets)
+	}
+	if err := readContents(ctx, tx, rev.ID, rev.Document.Lists); err != nil {
+		return rev, err
+	}
+	if rev.State == RevisionConfirmed {
+		db.confirmed.put(rev.ID, rev.Document)
 	}
 	return rev, nil
 }
@@ -266,20 +299,13 @@ func (db *DB) Predecessor(ctx context.Context, id int64) (int64, error) {
 
 // Discard makes the draft what the confirmed revision says.
 func (db *DB) Discard(ctx context.Context) error {
-	return db.write(ctx, func(tx *sql.Tx) error {
-		rev, err := db.readConfirmed(ctx, tx)
-		if err != nil {
-			return err
-		}
-		return db.bringBack(ctx, tx, "discard", rev)
-	})
+	return db.bringBack(ctx, "discard", func(tx *sql.Tx) (Revision, error) { return db.readConfirmed(ctx, tx) })
 }
 
 // bringBack makes the draft what a revision says.
-func (db *DB) bringBack(ctx context.Context, tx *sql.Tx, action string, rev Revision) error {
-	old, err := db.readDraft(ctx, tx)
-	if err != nil {
-		return err
-	}
-	return db.replaceDraft(ctx, tx, action, old, rev.Document)
+func (db *DB) bringBack(ctx context.Context, action string, read func(*sql.Tx) (Revision, error)) error {
+	return db.changeDraft(ctx, action, func(in *inserter, _ Document) (Document, error) {
+		rev, err := read(in.tx)
+		return rev.Document.shallowCopy(), err
+	})
 }

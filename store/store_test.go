@@ -52,6 +52,79 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
+func ranges(texts ...string) []AddressRange {
+	var out []AddressRange
+	for _, s := range texts {
+		r, err := ParseAddressRange(s)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// everything is the example with at least one of each kind.
+func everything(t testing.TB) Document {
+	doc := example(t)
+	addThings(&doc, rand.New(rand.NewPCG(1, 2)), func() int { return 2 })
+	if err := doc.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// addThings adds objects of the kinds that a document may be without. It needs
+// an interface of the zone wan with 203.0.113.2 and one called office with
+// 10.1.0.1/24 for some of them.
+func addThings(doc *Document, r *rand.Rand, some func() int) {
+	choose := func(all ...string) string { return all[r.IntN(len(all))] }
+	addr, key := netip.MustParseAddr, func(n int) Secret { return Secret(fmt.Sprintf("%0*x", 2*n, r.Uint64())) }
+	for i := range some() {
+		doc.Zones = append(doc.Zones, NamedZone{Zone(fmt.Sprintf("zone-%d", i)), r.IntN(2) == 0, "of guests"})
+	}
+	for i := range some() {
+		l := List{Name: fmt.Sprintf("list-%d", i), Note: "ü", Entries: ranges("192.0.2.0/24", "192.0.3.7-192.0.3.9", "2001:db8::/32")}
+		l.Entries = l.Entries[r.IntN(2):]
+		doc.Lists = append(doc.Lists, l)
+		s := Service{Name: fmt.Sprintf("service-%d", i), Protocol: "tcp+udp", Ports: []PortRange{{53, 53}, {8000, 8100}}}
+		if r.IntN(2) == 0 {
+			s.Protocol, s.Ports = choose("47", "icmp"), nil
+		}
+		doc.Services = append(doc.Services, s)
+		doc.Firewall.Rules = append(doc.Firewall.Rules, Rule{Name: fmt.Sprintf("named-%d", i), From: ZoneLAN, To: ZoneWAN,
+			SourceLists: []string{l.Name}, DestinationLists: []string{l.Name}, Services: []string{s.Name}, Action: Drop, Disabled: i == 1})
+		doc.Firewall.Forwards = append(doc.Firewall.Forwards, Forward{Name: fmt.Sprintf("forward-%d", i), Enabled: r.IntN(2) == 0,
+			Protocol: choose("tcp", "udp", "tcp+udp"), Ports: PortRange{uint16(80 + i), uint16(80 + i)}, To: addr("10.1.0.9"), ToPort: uint16(8080 * r.IntN(2)),
+			Sources: prefixes("198.51.100.0/24"), SourceLists: []string{l.Name}, Log: true})
+		doc.ManualSAs = append(doc.ManualSAs, ManualSA{Name: fmt.Sprintf("sa-%d", i), Direction: Out, Protocol: "esp", Mode: choose("tunnel", "transport"),
+			Source: addr("203.0.113.2"), Destination: addr("198.51.100.9"), SPI: uint32(256 + i), Encryption: "aes256-cbc", EncryptionKey: key(32),
+			Integrity: "hmac-sha256", IntegrityKey: key(32), ReplayWindow: 64})
+		doc.Policies = append(doc.Policies, Policy{Name: fmt.Sprintf("policy-%d", i), Direction: Out, Protection: Protect,
+			Sources: prefixes("10.1.0.0/24"), Destinations: prefixes("10.77.0.0/24"), Services: []string{s.Name}, SAs: []string{fmt.Sprintf("sa-%d", i)}})
+		doc.Groups = append(doc.Groups, Group{Name: fmt.Sprintf("group-%d", i), Pools: prefixes(fmt.Sprintf("10.200.%d.0/24", i)),
+			Networks: prefixes("10.1.0.0/24"), DNS: []netip.Addr{addr("10.1.0.1")}, Domains: []string{"office.example"}})
+		doc.Reservations = append(doc.Reservations, Reservation{Name: fmt.Sprintf("printer-%d", i), MAC: fmt.Sprintf("02:00:00:00:00:%02x", i), Address: addr(fmt.Sprintf("10.1.0.%d", 200+i))})
+		doc.Hosts = append(doc.Hosts, Host{Name: fmt.Sprintf("host-%d", i), Addresses: []netip.Addr{addr("10.1.0.8"), addr("fd00:1::8")}})
+	}
+	if r.IntN(2) == 0 {
+		doc.DNS = DNS{r.IntN(2) == 0, "office.example", []netip.Addr{addr("9.9.9.9")}}
+	}
+	for _, n := range doc.Interfaces {
+		for _, a := range n.Addresses {
+			switch {
+			case n.Zone == ZoneWAN && a.Addr().Is4():
+				doc.Firewall.NAT = append(doc.Firewall.NAT,
+					NAT{Name: "mail-" + n.Name, Enabled: true, Action: NATSource, Sources: prefixes("10.1.0.25/32"), Address: a.Addr()},
+					NAT{Name: "exempt-" + n.Name, Action: NATExempt, Sources: prefixes("10.1.0.0/24"), Destinations: prefixes("10.9.0.0/16")})
+			case n.Zone == ZoneLAN && a.Addr().Is4() && len(doc.DHCP) < some():
+				first := a.Masked().Addr().Next().Next()
+				doc.DHCP = append(doc.DHCP, DHCP{n.Name, r.IntN(2) == 0, first, first.Next(), 3600, []netip.Addr{addr("10.1.0.1")}})
+			}
+		}
+	}
+}
+
 // generated is a valid document made of a seed.
 func generated(seed uint64) Document {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -104,5 +177,6 @@ func generated(seed uint64) Document {
 		}
 		doc.Branches = append(doc.Branches, b)
 	}
+	addThings(&doc, r, func() int { return r.IntN(4) })
 	return doc
 }

@@ -13,6 +13,7 @@ var (
 	// What the firewall counts and logs without an admin's rule
 	// (firewall.Reserved).
 	reservedRule  = regexp.MustCompile(`^(invalid|unknown-device|spoof-.*|(wan|forward|input)-default|leak|admin-access|ike|allowed-.*)$`)
+	macPattern    = regexp.MustCompile(`^([0-9a-f]{2}:){5}[0-9a-f]{2}$`)
 	devicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$`)
 )
 
@@ -22,7 +23,9 @@ const (
 	minMTU, maxMTU     = 1280, 9000
 	minRekey, maxRekey = 5, 86400
 	minDPD, maxDPD     = 2, 3600
+	minLease, maxLease = 120, 604800
 	maxNote            = 1000
+	maxZone            = 20
 )
 
 // checker gathers field errors.
@@ -30,6 +33,22 @@ type checker struct{ found ValidationError }
 
 func (c *checker) bad(field, code, format string, args ...any) {
 	c.found = append(c.found, FieldError{Field: field, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+// between refuses a number outside of bounds; 0 stands for the default.
+func (c *checker) between(field string, n, least, most int, unit string) {
+	if n != 0 && (n < least || n > most) {
+		c.bad(field, "range", "must be %d to %d %s, or left out", least, most, unit)
+	}
+}
+
+// addresses refuses what is not a plain address.
+func (c *checker) addresses(at string, all []netip.Addr) {
+	for i, a := range all {
+		if !a.IsValid() || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "format", "must be an IP address")
+		}
+	}
 }
 
 // unique reports a value that came before and remembers it.
@@ -49,18 +68,35 @@ func (d Document) Validate() error {
 	if !hostPattern.MatchString(d.System.Name) {
 		c.bad("system.name", "format", "must be one DNS label: letters, digits and hyphens, at most 63")
 	}
+	known := d.names()
+	for _, s := range sections {
+		s.validate(c, d, known)
+	}
 	c.interfaces(d.Interfaces)
 	c.routes(d)
-	c.firewall(d.Firewall)
+	c.outside(d)
 	c.branches(d)
+	c.services(d)
 	if len(c.found) == 0 {
 		return nil
 	}
 	return c.found
 }
 
+// names are all that objects of a document can refer to.
+func (d Document) names() names {
+	known := names{}
+	for _, s := range sections {
+		s.collect(d, known)
+	}
+	for zone := range zoneWords {
+		known["zone"][string(zone)] = true
+	}
+	return known
+}
+
 func (c *checker) interfaces(all []Interface) {
-	names, devices := map[string]bool{}, map[string]bool{}
+	devices := map[string]bool{}
 	type network struct {
 		prefix netip.Prefix
 		of     int // index of the interface
@@ -68,16 +104,12 @@ func (c *checker) interfaces(all []Interface) {
 	var networks []network
 	for i, n := range all {
 		at := fmt.Sprintf("interfaces[%d]", i)
-		if !namePattern.MatchString(n.Name) {
-			c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
-		}
-		c.unique(names, at+".name", n.Name)
 		if !devicePattern.MatchString(n.Device) || n.Device == "lo" || n.Device == "ipsec0" || n.Device == "all" || n.Device == "default" {
 			c.bad(at+".device", "format", "%q is not a port that can be configured", n.Device)
 		}
 		c.unique(devices, at+".device", n.Device)
-		if n.Zone != ZoneWAN && n.Zone != ZoneLAN {
-			c.bad(at+".zone", "choice", "must be wan or lan")
+		if n.Zone == ZoneVPN || n.Zone == ZoneGateway {
+			c.bad(at+".zone", "choice", "%s has no ports", zoneWord(n.Zone))
 		}
 		if n.MTU != 0 && (n.MTU < minMTU || n.MTU > maxMTU) {
 			c.bad(at+".mtu", "range", "must be %d to %d bytes, or left out", minMTU, maxMTU)
@@ -142,14 +174,12 @@ func (c *checker) gateways(at string, n Interface) {
 }
 
 func (c *checker) routes(d Document) {
-	seen := map[string]bool{}
 	for i, r := range d.Routes {
 		at := fmt.Sprintf("routes[%d]", i)
 		if !isNetwork(r.Destination) {
 			c.bad(at+".destination", "format", "must be a network, as in 10.9.0.0/16")
 			continue
 		}
-		c.unique(seen, at+".destination", r.Destination.String())
 		reachable := slices.ContainsFunc(d.Interfaces, func(n Interface) bool {
 			return slices.ContainsFunc(n.Addresses, func(a netip.Prefix) bool { return a.Contains(r.Via) && a.Addr() != r.Via })
 		})
@@ -159,71 +189,6 @@ func (c *checker) routes(d Document) {
 		if r.Via.IsValid() && r.Via.Is4() != r.Destination.Addr().Is4() {
 			c.bad(at+".via", "family", "must be of the destination's family")
 		}
-	}
-}
-
-func (c *checker) firewall(f Firewall) {
-	zones := []Zone{ZoneWAN, ZoneLAN, ZoneVPN}
-	pairs := map[string]bool{}
-	for i, d := range f.Defaults {
-		at := fmt.Sprintf("firewall.defaults[%d]", i)
-		if !slices.Contains(zones, d.From) {
-			c.bad(at+".from", "choice", "must be wan, lan or vpn")
-		}
-		if !slices.Contains(zones, d.To) && d.To != ZoneGateway {
-			c.bad(at+".to", "choice", "must be wan, lan, vpn or gateway")
-		}
-		c.action(at, d.Action)
-		if d.From == ZoneWAN && d.Action == Allow {
-			c.bad(at+".action", "choice", "nothing from the internet may be allowed as a default; add a rule for what must come in")
-		}
-		c.unique(pairs, at, string(d.From)+" to "+string(d.To))
-	}
-	names := map[string]bool{}
-	for i, r := range f.Rules {
-		c.rule(fmt.Sprintf("firewall.rules[%d]", i), r, zones)
-		c.unique(names, fmt.Sprintf("firewall.rules[%d].name", i), r.Name)
-	}
-}
-
-func (c *checker) action(at string, a Action) {
-	if a != Allow && a != Reject && a != Drop {
-		c.bad(at+".action", "choice", "must be allow, reject or drop")
-	}
-}
-
-func (c *checker) rule(at string, r Rule, zones []Zone) {
-	if !namePattern.MatchString(r.Name) {
-		c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
-	}
-	if reservedRule.MatchString(r.Name) {
-		c.bad(at+".name", "reserved", "the firewall uses this name in its log; take another")
-	}
-	if !slices.Contains(zones, r.From) {
-		c.bad(at+".from", "choice", "must be wan, lan or vpn")
-	}
-	if !slices.Contains(zones, r.To) && r.To != ZoneGateway {
-		c.bad(at+".to", "choice", "must be wan, lan, vpn or gateway")
-	}
-	c.action(at, r.Action)
-	if !slices.Contains([]string{"", "tcp", "udp", "icmp"}, r.Protocol) {
-		c.bad(at+".protocol", "choice", "must be tcp, udp, icmp or left out")
-	}
-	if len(r.Ports) > 0 && r.Protocol != "tcp" && r.Protocol != "udp" {
-		c.bad(at+".ports", "choice", "only tcp and udp have ports")
-	}
-	for j, p := range r.Ports {
-		if p.First == 0 || p.Last < p.First {
-			c.bad(fmt.Sprintf("%s.ports[%d]", at, j), "range", "must be a range from 1 to 65535, the lower port first")
-		}
-	}
-	c.networks(at+".sources", r.Sources)
-	c.networks(at+".destinations", r.Destinations)
-	if len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(r.Sources, r.Destinations) {
-		c.bad(at+".destinations", "family", "sources and destinations have no address family in common")
-	}
-	if len(r.Note) > maxNote {
-		c.bad(at+".note", "length", "at most %d bytes", maxNote)
 	}
 }
 

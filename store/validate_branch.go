@@ -9,7 +9,6 @@ import (
 )
 
 func (c *checker) branches(d Document) {
-	names := map[string]bool{}
 	type network struct {
 		prefix netip.Prefix
 		whose  string
@@ -24,8 +23,6 @@ func (c *checker) branches(d Document) {
 	}
 	for i, b := range d.Branches {
 		at := fmt.Sprintf("branches[%d]", i)
-		c.unique(names, at+".name", b.Name)
-		c.branch(at, b)
 		c.mistakable(at, b, d.Branches[:i])
 		for j, n := range b.RemoteNetworks {
 			if !n.IsValid() {
@@ -72,9 +69,6 @@ func (c *checker) mistakable(at string, b Branch, before []Branch) {
 }
 
 func (c *checker) branch(at string, b Branch) {
-	if !namePattern.MatchString(b.Name) {
-		c.bad(at+".name", "format", "must be lower case letters, digits and hyphens, at most 40")
-	}
 	if b.Start != StartAlways && b.Start != StartAnswer {
 		c.bad(at+".start", "choice", "must be always or answer")
 	}
@@ -102,15 +96,8 @@ func (c *checker) branch(at string, b Branch) {
 	ike, esp := SuiteNames()
 	c.proposals(at+".ike_proposals", b.IKEProposals, ike)
 	c.proposals(at+".esp_proposals", b.ESPProposals, esp)
-	if b.RekeySeconds != 0 && (b.RekeySeconds < minRekey || b.RekeySeconds > maxRekey) {
-		c.bad(at+".rekey_seconds", "range", "must be %d to %d seconds, or left out", minRekey, maxRekey)
-	}
-	if b.DPDSeconds != 0 && (b.DPDSeconds < minDPD || b.DPDSeconds > maxDPD) {
-		c.bad(at+".dpd_seconds", "range", "must be %d to %d seconds, or left out", minDPD, maxDPD)
-	}
-	if len(b.Note) > maxNote {
-		c.bad(at+".note", "length", "at most %d bytes", maxNote)
-	}
+	c.between(at+".rekey_seconds", b.RekeySeconds, minRekey, maxRekey, "seconds")
+	c.between(at+".dpd_seconds", b.DPDSeconds, minDPD, maxDPD, "seconds")
 }
 
 // partners reports a network whose family has none on the other side: no

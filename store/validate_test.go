@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,7 +21,6 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"firewall.rules[1].name":        func(d *Document) { d.Firewall.Rules = append(d.Firewall.Rules, d.Firewall.Rules[0]) },
 		"firewall.rules[0].to":          func(d *Document) { d.Firewall.Rules[0].To = "dmz" },
 		"firewall.rules[0].action":      func(d *Document) { d.Firewall.Rules[0].Action = "log" },
-		"firewall.defaults[3]":          func(d *Document) { d.Firewall.Defaults = append(d.Firewall.Defaults, d.Firewall.Defaults[0]) },
 		"branches[0].local_id":          func(d *Document) { d.Branches[0].LocalID = "two words" },
 		"branches[0].name":              func(d *Document) { d.Branches[0].Name = "Leeds" },
 		"branches[0].note":              func(d *Document) { d.Branches[0].Note = strings.Repeat("x", 2000) },
@@ -55,6 +55,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"branches[0].esp_proposals[0]":   func(d *Document) { d.Branches[0].ESPProposals = []string{"null"} },
 		"branches[0].rekey_seconds":      func(d *Document) { d.Branches[0].RekeySeconds = 1 },
 		"branches[0].dpd_seconds":        func(d *Document) { d.Branches[0].DPDSeconds = 99999 },
+		"firewall.defaults[3].from":      func(d *Document) { d.Firewall.Defaults = append(d.Firewall.Defaults, d.Firewall.Defaults[0]) },
 		"branches[1].name":               func(d *Document) { d.Branches = append(d.Branches, d.Branches[0]) },
 	} {
 		doc := example(t)
@@ -77,6 +78,72 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		if strings.Contains(found.Error(), testKey) {
 			t.Errorf("%s: the error shows the key", field)
 		}
+	}
+}
+
+func TestEveryFaultOfEveryKindIsNamed(t *testing.T) {
+	addr := netip.MustParseAddr
+	for field, change := range map[string]func(*Document){
+		"zones[0].name":                          func(d *Document) { d.Zones[0].Name = "lan" },
+		"zones[1].name":                          func(d *Document) { d.Zones[1].Name = d.Zones[0].Name },
+		"interfaces[0].zone":                     func(d *Document) { d.Interfaces[0].Zone = ZoneVPN },
+		"interfaces[1].zone":                     func(d *Document) { d.Interfaces[1].Zone = "nowhere" },
+		"lists[0].note":                          func(d *Document) { d.Lists[0].Note = strings.Repeat("x", 2000) },
+		"services[0].protocol":                   func(d *Document) { d.Services[0].Protocol = "256" },
+		"services[1].ports":                      func(d *Document) { d.Services[1].Protocol, d.Services[1].Ports = "47", []PortRange{{1, 2}} },
+		"firewall.rules[1].source_lists[0]":      func(d *Document) { d.Lists = d.Lists[1:] },
+		"firewall.rules[1].destination_lists[0]": func(d *Document) { d.Firewall.Rules[1].DestinationLists[0] = "gone" },
+		"firewall.rules[1].source_lists[1]":      func(d *Document) { l := &d.Firewall.Rules[1].SourceLists; *l = append(*l, (*l)[0]) },
+		"firewall.rules[1].services":             func(d *Document) { d.Firewall.Rules[1].Protocol = "tcp" },
+		"firewall.rules[2].services[0]":          func(d *Document) { d.Services = d.Services[:1] },
+		"firewall.rules[2].name":                 func(d *Document) { d.Firewall.Rules[2].Name = "spoof-x" },
+		"firewall.rules[1].from":                 func(d *Document) { d.Firewall.Rules[1].From = ZoneGateway },
+		"firewall.forwards[0].address":           func(d *Document) { d.Firewall.Forwards[0].Address = addr("10.1.0.1") },
+		"firewall.forwards[0].to":                func(d *Document) { d.Firewall.Forwards[0].To = netip.Addr{} },
+		"firewall.forwards[0].ports":             func(d *Document) { d.Firewall.Forwards[0].Ports = PortRange{} },
+		"firewall.forwards[0].to_port":           func(d *Document) { f := &d.Firewall.Forwards[0]; f.Ports, f.ToPort = PortRange{1, 1000}, 65000 },
+		"firewall.forwards[0].sources[0]":        func(d *Document) { d.Firewall.Forwards[0].Sources = prefixes("2001:db8::/32") },
+		"firewall.forwards[1].ports":             func(d *Document) { meet(&d.Firewall.Forwards[0], &d.Firewall.Forwards[1]) },
+		"firewall.nat[0].address":                func(d *Document) { d.Firewall.NAT[0].Address = addr("203.0.113.99") },
+		"firewall.nat[0].sources": func(d *Document) {
+			d.Firewall.NAT[0].Action, d.Firewall.NAT[0].Sources = NATOneToOne, prefixes("10.1.0.0/24")
+		},
+		"firewall.nat[1].address":      func(d *Document) { d.Firewall.NAT[1].Address = addr("203.0.113.2") },
+		"manual_sas[0].spi":            func(d *Document) { d.ManualSAs[0].SPI = 255 },
+		"manual_sas[1].spi":            func(d *Document) { d.ManualSAs[1].SPI = d.ManualSAs[0].SPI },
+		"manual_sas[0].encryption":     func(d *Document) { d.ManualSAs[0].Encryption = "aes256-gcm" },
+		"manual_sas[0].encryption_key": func(d *Document) { d.ManualSAs[0].EncryptionKey = "0011" },
+		"manual_sas[0].integrity_key":  func(d *Document) { d.ManualSAs[0].IntegrityKey = "not hexadecimal" },
+		"manual_sas[1].integrity_key":  func(d *Document) { d.ManualSAs[1].IntegrityKey = "" },
+		"manual_sas[0].replay_window":  func(d *Document) { d.ManualSAs[0].ReplayWindow = 5000 },
+		"manual_sas[0].destination":    func(d *Document) { d.ManualSAs[0].Destination = addr("2001:db8::9") },
+		"policies[0].sas":              func(d *Document) { d.Policies[0].Protection = Bypass },
+		"policies[0].sas[0]":           func(d *Document) { d.Policies[0].SAs[0] = "gone" },
+		"groups[0].pools[1]":           func(d *Document) { d.Groups[0].Pools = prefixes("10.200.0.0/24", "10.201.0.0/24") },
+		"groups[0].domains[0]":         func(d *Document) { d.Groups[0].Domains[0] = "no domain" },
+		"dhcp[0].first":                func(d *Document) { d.DHCP[0].First = addr("10.9.0.5") },
+		"dhcp[0].last":                 func(d *Document) { d.DHCP[0].First, d.DHCP[0].Last = d.DHCP[0].Last, d.DHCP[0].First },
+		"dhcp[0].interface":            func(d *Document) { d.DHCP[0].Interface = d.Interfaces[0].Name },
+		"dhcp[0].lease_seconds":        func(d *Document) { d.DHCP[0].LeaseSeconds = 1 },
+		"reservations[0].mac":          func(d *Document) { d.Reservations[0].MAC = "02:00:00:00:00" },
+		"reservations[1].mac":          func(d *Document) { d.Reservations[1].MAC = d.Reservations[0].MAC },
+		"reservations[1].address":      func(d *Document) { d.Reservations[1].Address = d.Reservations[0].Address },
+		"hosts[0].addresses":           func(d *Document) { d.Hosts[0].Addresses = nil },
+		"dns.domain":                   func(d *Document) { d.DNS.Domain = "no domain" },
+	} {
+		doc := everything(t)
+		change(&doc)
+		var found ValidationError
+		if err := doc.Validate(); !errors.As(err, &found) || !slices.ContainsFunc(found, func(f FieldError) bool { return f.Field == field }) {
+			t.Errorf("%s is not named in: %v", field, err)
+		}
+	}
+}
+
+// meet makes two forwards want the same connections.
+func meet(a, b *Forward) {
+	for _, f := range []*Forward{a, b} {
+		f.Enabled, f.Protocol, f.Ports, f.Sources, f.SourceLists = true, "tcp", PortRange{80, 90}, nil, nil
 	}
 }
 

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// section is a kind without its type.
+type section interface {
+	Info() KindInfo
+	tableName() string
+	validate(*checker, Document, names)
+	collect(Document, names)
+	differences(old, new Document) []string
+	renamed(doc *Document, target, from, to string)
+	users(doc Document, target, name string) []string
+	read(context.Context, *DB, *sql.Tx, *Document) error
+	remove(in *inserter, old, new Document)
+	add(in *inserter, old, new Document)
+	copyList(*Document)
+	keepAllSecrets(doc *Document, stored Document)
+	collectSecrets(Document, map[string]string)
+	putSecrets(*Document, map[string]string)
+	object
+}
+
+// immediate are the kinds that act at once and belong to no draft.
+var immediate []object
+
+// sections are the kinds of a document, in the order in which a person reads
+// about their changes.
+var sections []section
+
+// Set at start, because the tables of a kind are named after other kinds.
+func init() {
+	immediate = []object{userKind, deviceKind, authorityKind, certificateKind}
+	sections = []section{
+		settingsKind, zoneKind, interfaceKind, routeKind, listKind, serviceKind, defaultKind, ruleKind, forwardKind, natKind,
+		branchKind, manualKind, policyKind, groupKind, dhcpKind, reservationKind, hostKind,
+	}
+}
+
+// Kinds are all kinds of objects, the drafted ones first.
+func Kinds() []KindInfo {
+	var out []KindInfo
+	for _, o := range objects() {
+		out = append(out, o.Info())
+	}
+	return out
+}
+
+// objects are all kinds that a page or the API can list and change.
+func objects() []object {
+	var out []object
+	for _, s := range sections {
+		if s != section(settingsKind) {
+			out = append(out, s)
+		}
+	}
+	return append(out, immediate...)
+}
+
+// kindNamed is one of objects, by its name; nil if there is none.
+func kindNamed(name string) object {
+	for _, o := range objects() {
+		if o.Info().Name == name {
+			return o
+		}
+	}
+	return nil
+}

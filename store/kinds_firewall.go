@@ -1,0 +1,137 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+)
+
+var actionChoices = []string{string(Allow), string(Reject), string(Drop)}
+
+var listKind = within(kind[List]{
+	info:    KindInfo{Name: "list", Plural: "lists", Title: "List", Help: "Addresses and networks under one name, as many as you like."},
+	table:   "lists",
+	key:     func(l *List) string { return l.Name },
+	summary: func(l *List) string { return "with " + counted(len(l.Entries), "entry", "entries") },
+	fields: []field[List]{
+		of("name", "", func(l *List) any { return &l.Name }).required(),
+		of("entries", "the entries", func(l *List) any { return &l.Entries }).entries().
+			help("One a line: an address, a network (10.2.0.0/24) or a range (10.1.0.20-10.1.0.29)."),
+		noted(func(l *List) any { return &l.Note }),
+	},
+}, "lists", func(d *Document) *[]List { return &d.Lists })
+
+// counted is "1 entry" or "3 entries".
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+var serviceKind = within(kind[Service]{
+	info:    KindInfo{Name: "service", Plural: "services", Title: "Service", Help: "A protocol and its ports under one name."},
+	table:   "services",
+	key:     func(s *Service) string { return s.Name },
+	summary: func(s *Service) string { return fmt.Sprintf("(%s %s)", s.Protocol, list(s.Ports)) },
+	fields: []field[Service]{
+		of("name", "", func(s *Service) any { return &s.Name }).required(),
+		of("protocol", "the protocol", func(s *Service) any { return &s.Protocol }).required().
+			help("tcp, udp, tcp+udp, icmp or the number of an IP protocol."),
+		of("ports", "the ports", func(s *Service) any { return &s.Ports }).help("One a line, as in 443 or 8000-8100; empty means all."),
+		noted(func(s *Service) any { return &s.Note }),
+	},
+	check: func(c *checker, at string, s Service) {
+		if n, err := strconv.ParseUint(s.Protocol, 10, 8); (err != nil || n == 0 || strconv.Itoa(int(n)) != s.Protocol) &&
+			!oneOf(s.Protocol, "", "tcp", "udp", "tcp+udp", "icmp") {
+			c.bad(at+".protocol", "choice", "must be tcp, udp, tcp+udp, icmp or a number from 1 to 255")
+		}
+		c.ports(at+".ports", s.Protocol, s.Ports)
+	},
+}, "services", func(d *Document) *[]Service { return &d.Services })
+
+var defaultKind = within(kind[ZoneDefault]{
+	info:  KindInfo{Name: "default", Plural: "defaults", Title: "Default", Help: "What happens between two zones when no rule decides."},
+	table: "zone_defaults",
+	key:   func(d *ZoneDefault) string { return string(d.From) + " to " + string(d.To) },
+	fields: []field[ZoneDefault]{
+		of("from", "", func(d *ZoneDefault) any { return &d.From }).required().refs("zone"),
+		of("to", "", func(d *ZoneDefault) any { return &d.To }).required().refs("zone"),
+		of("action", "the action", func(d *ZoneDefault) any { return &d.Action }).required().choices(actionChoices...),
+	},
+	compare: func(old, new Document) []string { return defaultChanges(old.Firewall.Defaults, new.Firewall.Defaults) },
+	check: func(c *checker, at string, d ZoneDefault) {
+		c.fromZone(at, d.From)
+		if d.From == ZoneWAN && d.Action == Allow {
+			c.bad(at+".action", "choice", "nothing from the internet may be allowed as a default; add a rule for what must come in")
+		}
+	},
+}, "firewall.defaults", func(d *Document) *[]ZoneDefault { return &d.Firewall.Defaults })
+
+var ruleKind = within(kind[Rule]{
+	info: KindInfo{Name: "rule", Plural: "rules", Title: "Rule", Ordered: true,
+		Help: "An exception to what the zones may do; the first that matches decides."},
+	table: "rules",
+	key:   func(r *Rule) string { return r.Name },
+	summary: func(r *Rule) string {
+		return fmt.Sprintf("(%s, from %s to %s)", r.Action, zoneWord(r.From), zoneWord(r.To))
+	},
+	fields: []field[Rule]{
+		of("name", "", func(r *Rule) any { return &r.Name }).required().help("Appears in the log."),
+		of("from", "from", func(r *Rule) any { return &r.From }).required().refs("zone"),
+		of("to", "to", func(r *Rule) any { return &r.To }).required().refs("zone").help("gateway is this gateway itself."),
+		of("disabled", "switched off", func(r *Rule) any { return &r.Disabled }).called(map[string]string{"on": "yes"}),
+		of("sources", "the sources", func(r *Rule) any { return &r.Sources }).help("Networks, one a line; empty means any."),
+		of("source_lists", "the source lists", func(r *Rule) any { return &r.SourceLists }).refs("list"),
+		of("destinations", "the destinations", func(r *Rule) any { return &r.Destinations }).help("Networks, one a line; empty means any."),
+		of("destination_lists", "the destination lists", func(r *Rule) any { return &r.DestinationLists }).refs("list"),
+		of("services", "the services", func(r *Rule) any { return &r.Services }).refs("service").help("Instead of a protocol and ports."),
+		of("protocol", "the protocol", func(r *Rule) any { return &r.Protocol }).choices("tcp", "udp", "icmp"),
+		of("ports", "the ports", func(r *Rule) any { return &r.Ports }).help("One a line, as in 443 or 8000-8100."),
+		of("action", "the action", func(r *Rule) any { return &r.Action }).required().choices(actionChoices...),
+		of("log", "the log", func(r *Rule) any { return &r.Log }),
+		noted(func(r *Rule) any { return &r.Note }),
+	},
+	check: (*checker).rule,
+}, "firewall.rules", func(d *Document) *[]Rule { return &d.Firewall.Rules })
+
+var forwardKind = within(kind[Forward]{
+	info: KindInfo{Name: "forward", Plural: "forwards", Title: "Port forward", Ordered: true,
+		Help: "Connections from outside that are led to a host inside."},
+	table:   "forwards",
+	key:     func(f *Forward) string { return f.Name },
+	summary: func(f *Forward) string { return fmt.Sprintf("(%s %s to %s)", f.Protocol, f.Ports, f.To) },
+	fields: []field[Forward]{
+		of("name", "", func(f *Forward) any { return &f.Name }).required(),
+		of("enabled", "the forward", func(f *Forward) any { return &f.Enabled }),
+		of("address", "the outside address", func(f *Forward) any { return &f.Address }).help("One of this gateway's own; empty means all outside."),
+		of("protocol", "the protocol", func(f *Forward) any { return &f.Protocol }).required().choices("tcp", "udp", "tcp+udp"),
+		of("ports", "the outside ports", func(f *Forward) any { return &f.Ports }).required().help("One or a range, as in 443 or 8000-8100."),
+		of("to", "the host", func(f *Forward) any { return &f.To }).required().help("The address inside that answers."),
+		of("to_port", "the port there", func(f *Forward) any { return &f.ToPort }).help("Empty means the same as outside."),
+		of("sources", "the sources", func(f *Forward) any { return &f.Sources }).help("Who may come; empty means anybody."),
+		of("source_lists", "the source lists", func(f *Forward) any { return &f.SourceLists }).refs("list"),
+		of("log", "the log", func(f *Forward) any { return &f.Log }),
+		noted(func(f *Forward) any { return &f.Note }),
+	},
+	check: (*checker).forward,
+}, "firewall.forwards", func(d *Document) *[]Forward { return &d.Firewall.Forwards })
+
+var natKind = within(kind[NAT]{
+	info: KindInfo{Name: "nat", Plural: "nat", Title: "NAT", Ordered: true,
+		Help: "Under which address something inside appears outside; the first that matches decides."},
+	table:   "nat",
+	key:     func(n *NAT) string { return n.Name },
+	summary: func(n *NAT) string { return fmt.Sprintf("(%s, %s)", n.Action, list(n.Sources)) },
+	fields: []field[NAT]{
+		of("name", "", func(n *NAT) any { return &n.Name }).required(),
+		of("enabled", "the entry", func(n *NAT) any { return &n.Enabled }),
+		of("action", "the action", func(n *NAT) any { return &n.Action }).required().
+			choices(string(NATSource), string(NATExempt), string(NATOneToOne)).
+			help("source: leave under the address below. exempt: leave as it came. one-to-one: one host has the address for itself, both ways."),
+		of("sources", "the sources", func(n *NAT) any { return &n.Sources }).help("Networks inside, one a line."),
+		of("destinations", "the destinations", func(n *NAT) any { return &n.Destinations }).help("Empty means all."),
+		of("address", "the outside address", func(n *NAT) any { return &n.Address }).help("One of this gateway's own; not with exempt."),
+		noted(func(n *NAT) any { return &n.Note }),
+	},
+	check: (*checker).nat,
+}, "firewall.nat", func(d *Document) *[]NAT { return &d.Firewall.NAT })

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// fromZone refuses the gateway as a source: its own connections are not
+// filtered.
+func (c *checker) fromZone(at string, from Zone) {
+	if from == ZoneGateway {
+		c.bad(at+".from", "choice", "what this gateway itself sends is not filtered")
+	}
+}
+
+func oneOf(s string, all ...string) bool { return slices.Contains(all, s) }
+
+// ports checks ranges, and that the protocol has ports.
+func (c *checker) ports(at, protocol string, all []PortRange) {
+	if len(all) > 0 && !oneOf(protocol, "tcp", "udp", "tcp+udp") {
+		c.bad(at, "choice", "only tcp and udp have ports")
+	}
+	for j, p := range all {
+		c.portRange(fmt.Sprintf("%s[%d]", at, j), p)
+	}
+}
+
+func (c *checker) portRange(at string, p PortRange) {
+	if p.First == 0 || p.Last < p.First {
+		c.bad(at, "range", "must be a range from 1 to 65535, the lower port first")
+	}
+}
+
+func (c *checker) rule(at string, r Rule) {
+	if reservedRule.MatchString(r.Name) {
+		c.bad(at+".name", "reserved", "the firewall uses this name in its log; take another")
+	}
+	c.fromZone(at, r.From)
+	c.ports(at+".ports", r.Protocol, r.Ports)
+	if len(r.Services) > 0 && (r.Protocol != "" || len(r.Ports) > 0) {
+		c.bad(at+".services", "choice", "name services, or a protocol with its ports, not both")
+	}
+	c.networks(at+".sources", r.Sources)
+	c.networks(at+".destinations", r.Destinations)
+	plain := len(r.SourceLists) == 0 && len(r.DestinationLists) == 0
+	if plain && len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(r.Sources, r.Destinations) {
+		c.bad(at+".destinations", "family", "sources and destinations have no address family in common")
+	}
+}
+
+func (c *checker) forward(at string, f Forward) {
+	if reservedRule.MatchString(f.Name) {
+		c.bad(at+".name", "reserved", "the firewall uses this name in its log; take another")
+	}
+	if f.Ports != (PortRange{}) {
+		c.portRange(at+".ports", f.Ports)
+	}
+	if f.ToPort != 0 && int(f.ToPort)+int(f.Ports.Last)-int(f.Ports.First) > 65535 {
+		c.bad(at+".to_port", "range", "as many ports do not follow this one")
+	}
+	if f.To.IsValid() {
+		c.addresses(at+".to", []netip.Addr{f.To})
+		if f.Address.IsValid() && f.Address.Is4() != f.To.Is4() {
+			c.bad(at+".address", "family", "must be of the host's family")
+		}
+		for i, s := range f.Sources {
+			if s.Addr().Is4() != f.To.Is4() {
+				c.bad(fmt.Sprintf("%s.sources[%d]", at, i), "family", "must be of the host's family")
+			}
+		}
+	}
+	c.networks(at+".sources", f.Sources)
+}
+
+func (c *checker) nat(at string, n NAT) {
+	c.networks(at+".sources", n.Sources)
+	c.networks(at+".destinations", n.Destinations)
+	switch {
+	case n.Action == NATExempt && n.Address.IsValid():
+		c.bad(at+".address", "choice", "has no meaning with exempt")
+	case n.Action != NATExempt && !n.Address.IsValid():
+		c.bad(at+".address", "required", "is needed")
+	}
+	if n.Action == NATOneToOne && (len(n.Sources) != 1 || !n.Sources[0].IsSingleIP()) {
+		c.bad(at+".sources", "choice", "with one-to-one this is exactly one address, as in 10.1.0.20/32")
+	}
+	for _, l := range [][]netip.Prefix{n.Sources, n.Destinations} {
+		for _, p := range l {
+			if p.IsValid() && n.Address.IsValid() && p.Addr().Is4() != n.Address.Is4() {
+				c.bad(at+".address", "family", "must be of the family of the networks")
+				return
+			}
+		}
+	}
+}
+
+// outside checks what speaks of this gateway's outside addresses: that they
+// are its own, and that no two entries want the same port of one.
+func (c *checker) outside(d Document) {
+	own := map[netip.Addr]bool{}
+	for _, n := range d.Interfaces {
+		for _, a := range n.Addresses {
+			if n.Zone == ZoneWAN {
+				own[a.Addr()] = true
+			}
+		}
+	}
+	for i, f := range d.Firewall.Forwards {
+		at := fmt.Sprintf("firewall.forwards[%d]", i)
+		if f.Address.IsValid() && !own[f.Address] {
+			c.bad(at+".address", "network", "%s is not one of this gateway's addresses in the zone wan", f.Address)
+		}
+		for _, o := range d.Firewall.Forwards[:i] {
+			if f.Enabled && o.Enabled && f.meets(o) {
+				c.bad(at+".ports", "overlap", "port forward %s takes some of these ports", o.Name)
+			}
+		}
+	}
+	taken := map[netip.Addr]string{}
+	for i, n := range d.Firewall.NAT {
+		at := fmt.Sprintf("firewall.nat[%d].address", i)
+		if n.Address.IsValid() && !own[n.Address] {
+			c.bad(at, "network", "%s is not one of this gateway's addresses in the zone wan", n.Address)
+		}
+		if n.Enabled && n.Action == NATOneToOne {
+			if other := taken[n.Address]; other != "" {
+				c.bad(at, "repeated", "%s is the address of %s already", n.Address, other)
+			}
+			taken[n.Address] = n.Name
+		}
+	}
+}
+
+// meets says whether two forwards could both want a connection.
+func (f Forward) meets(o Forward) bool {
+	return f.To.Is4() == o.To.Is4() && f.Ports.First <= o.Ports.Last && o.Ports.First <= f.Ports.Last &&
+		(f.Protocol == o.Protocol || f.Protocol == "tcp+udp" || o.Protocol == "tcp+udp") &&
+		(f.Address == o.Address || !f.Address.IsValid() || !o.Address.IsValid()) &&
+		len(f.Sources)+len(f.SourceLists) == 0 && len(o.Sources)+len(o.SourceLists) == 0
+}
