@@ -86,7 +86,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	}[c.hook.point]
 	out.Priority = map[string]*nftables.ChainPriority{
 		"raw": nftables.ChainPriorityRaw, "mangle": nftables.ChainPriorityMangle,
-		"filter": nftables.ChainPriorityFilter, "srcnat": nftables.ChainPriorityNATSource,
+		"filter": nftables.ChainPriorityFilter, "srcnat": nftables.ChainPriorityNATSource, "dstnat": nftables.ChainPriorityNATDest,
 	}[c.hook.priority]
 	return out
 }

@@ -12,10 +12,11 @@ const (
 	setStates    = "connection_states"
 	setIKEPorts  = "ike_ports"
 	setWAN       = "wan_devices"
-	setLAN       = "lan_devices"
-	inside       = "inside"    // + 4 or 6: every network that is not behind wan
-	remote       = "remote"    // + 4 or 6: the networks behind tunnels
-	ikePeers     = "ike_peers" // + 4 or 6
+	setAdmin     = "admin_devices"
+	wanAddresses = "wan_addresses" // + 4 or 6: the gateway's own, where forwards wait
+	inside       = "inside"        // + 4 or 6: every network that is not behind wan
+	remote       = "remote"        // + 4 or 6: the networks behind tunnels
+	ikePeers     = "ike_peers"     // + 4 or 6
 	neverSources = "never_a_source"
 )
 
@@ -28,6 +29,9 @@ func Compile(p Policy) (Ruleset, error) {
 	}
 	c := &compiler{policy: p, counted: map[string]bool{}, ends: map[string]bool{}}
 	c.gather()
+	if err := c.place(); err != nil {
+		return Ruleset{}, err
+	}
 	c.shared()
 	c.antiSpoofing()
 	if err := c.input(); err != nil {
@@ -38,7 +42,8 @@ func Compile(p Policy) (Ruleset, error) {
 	}
 	c.clamp()
 	c.leakGuard()
-	c.nat()
+	c.destinationNAT()
+	c.sourceNAT()
 	c.out.chains = append(c.out.chains, c.endings...)
 	return c.out, nil
 }
@@ -61,6 +66,9 @@ type compiler struct {
 	counted map[string]bool
 	ends    map[string]bool
 	endings []chain
+
+	lists map[string]pool      // by ID
+	hosts map[string][]Forward // by the zone of their host
 }
 
 // pool is one list of addresses in both families; a family without addresses
@@ -72,6 +80,25 @@ func newPool(prefixes []netip.Prefix) pool {
 	return pool{v4, v6}
 }
 
+func listPool(ranges []Range) pool {
+	var p pool
+	for _, r := range ranges {
+		if r.First.Is4() {
+			p.v4 = append(p.v4, span(r))
+		} else {
+			p.v6 = append(p.v6, span(r))
+		}
+	}
+	return pool{join(p.v4), join(p.v6)}
+}
+
+func (p pool) of(f family) []span {
+	if f == ipv6 {
+		return p.v6
+	}
+	return p.v4
+}
+
 func (p pool) without(q pool) pool {
 	return pool{without(p.v4, q.v4), without(p.v6, q.v6)}
 }
@@ -79,7 +106,7 @@ func (p pool) without(q pool) pool {
 // gather derives what the chains need from the policy.
 func (c *compiler) gather() {
 	c.devices = map[string][]string{}
-	var insides, remotes, peers []netip.Prefix
+	var insides, remotes, peers, outside []netip.Prefix
 	for _, i := range c.policy.Interfaces {
 		if !slices.Contains(c.zones, i.Zone) {
 			c.zones = append(c.zones, i.Zone)
@@ -87,6 +114,10 @@ func (c *compiler) gather() {
 		c.devices[i.Zone] = append(c.devices[i.Zone], i.Device)
 		if i.Zone != ZoneWAN {
 			insides = append(insides, i.networks()...)
+			continue
+		}
+		for _, a := range i.Addresses {
+			outside = append(outside, netip.PrefixFrom(a.Addr(), a.Addr().BitLen()))
 		}
 	}
 	if d := c.policy.TunnelDevice; d != "" {
@@ -109,6 +140,7 @@ func (c *compiler) gather() {
 		inside:       newPool(insides),
 		remote:       newPool(remotes).without(own),
 		ikePeers:     newPool(peers),
+		wanAddresses: newPool(outside),
 		neverSources: newPool(impossibleSources()),
 	}
 }
@@ -131,12 +163,26 @@ func (c *compiler) shared() {
 	if devices := c.devices[ZoneWAN]; len(devices) > 0 {
 		c.out.addSet(deviceSet(setWAN, devices))
 	}
-	if devices := c.devices[ZoneLAN]; len(devices) > 0 {
-		c.out.addSet(deviceSet(setLAN, devices))
+	if devices := c.adminDevices(); len(devices) > 0 {
+		c.out.addSet(deviceSet(setAdmin, devices))
 	}
 	if len(c.policy.IKE) > 0 {
 		c.out.addSet(portSet(setIKEPorts, []PortRange{{500, 500}, {4500, 4500}}))
 	}
+}
+
+// adminDevices are where the gateway's own page can be reached.
+func (c *compiler) adminDevices() []string {
+	if len(c.policy.AdminPorts) == 0 {
+		return nil
+	}
+	var out []string
+	for _, zone := range c.zones {
+		if zone == ZoneLAN || slices.Contains(c.policy.AdminZones, zone) {
+			out = append(out, c.devices[zone]...)
+		}
+	}
+	return out
 }
 
 func (c *compiler) addPool(name string, p pool) {

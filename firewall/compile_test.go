@@ -68,7 +68,36 @@ func policies() map[string]Policy {
 	roadwarrior.Rules = nil
 	everything := office()
 	everything.Tunnels[0].Remote = prefixes("0.0.0.0/0", "::/0")
+	named := many
+	named.Interfaces = append([]Interface(nil), many.Interfaces...)
+	named.Lists = []List{
+		{"blocked", []Range{{netip.MustParseAddr("192.0.2.0"), netip.MustParseAddr("192.0.2.9")}, {netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.7")},
+			{netip.MustParseAddr("2001:db8:66::"), netip.MustParseAddr("2001:db8:66::ff")}}},
+		{"nobody", nil},
+	}
+	named.Rules = append([]Rule{
+		{ID: "blocked", From: ZoneWAN, SourceLists: []string{"blocked", "nobody"}, Sources: prefixes("100.64.0.0/10"), Action: Drop, Log: true},
+		{ID: "never", From: ZoneWAN, SourceLists: []string{"nobody"}, Action: Allow},
+		{ID: "dns-and-gre", From: "guest", To: ZoneWAN, Action: Allow, DestinationLists: []string{"blocked"}, Services: []Service{
+			{Protocol: UDP, Ports: []PortRange{{53, 53}, {853, 853}}}, {Protocol: TCP, Ports: []PortRange{{53, 53}, {853, 853}}},
+			{Protocol: OtherProtocol, Number: 47}, {Protocol: ICMP}}},
+		{ID: "any-service", From: "guest", To: ZoneGateway, Action: Allow, Services: []Service{{Protocol: ICMP}, {Protocol: TCP}}},
+	}, many.Rules...)
+	named.Forwards = []Forward{
+		{ID: "web", Protocols: []Protocol{TCP}, Ports: PortRange{443, 443}, To: netip.MustParseAddr("10.1.0.9"), ToPort: 8443, SourceLists: []string{"blocked"}},
+		{ID: "game", Address: netip.MustParseAddr("203.0.113.2"), Protocols: []Protocol{TCP, UDP}, Ports: PortRange{5000, 5010}, To: netip.MustParseAddr("10.9.0.7"), Log: true},
+		{ID: "moved", Protocols: []Protocol{UDP}, Ports: PortRange{7000, 7001}, To: netip.MustParseAddr("fd00:1::9"), ToPort: 7100},
+		{ID: "branch-host", Protocols: []Protocol{TCP}, Ports: PortRange{8081, 8081}, To: netip.MustParseAddr("10.2.0.5")},
+	}
+	named.NAT = []NAT{
+		{ID: "no-nat", Exempt: true, Sources: prefixes("10.1.0.0/24", "fd00:1::/64"), Destinations: prefixes("203.0.113.128/25", "2001:db8:1::/64")},
+		{ID: "mail", Address: netip.MustParseAddr("192.0.2.5"), Sources: prefixes("10.1.0.25/32", "10.1.0.26/32")},
+		{ID: "server", OneToOne: true, Address: netip.MustParseAddr("203.0.113.2"), Sources: prefixes("10.1.0.30/32")},
+		{ID: "v6", Address: netip.MustParseAddr("2001:db8:1::2"), Destinations: prefixes("2001:db8:5::/48")},
+	}
+	named.AdminZones = []string{"guest"}
 	return map[string]Policy{
+		"named":    named,
 		"lockdown": Lockdown("ipsec0", 100), "office": office(), "many-zones": many,
 		"ike-from-anywhere": roadwarrior, "everything-through-the-tunnel": everything, "empty": {},
 	}

@@ -17,6 +17,7 @@ func (c *compiler) forward() error {
 			if err != nil {
 				return err
 			}
+			rules = append(rules, c.forwarded(to)...)
 			c.out.addChain(name, nil, append(rules, when(c.otherwise(from, to)...))...)
 			for _, in := range c.devices[from] {
 				for _, out := range c.devices[to] {
@@ -73,7 +74,8 @@ func (c *compiler) adminRules(from, to string) ([]rule, error) {
 	return out, nil
 }
 
-// translate writes one rule: once per family and protocol number it can match.
+// translate writes one rule: once for each family, list and protocol that it
+// can match.
 func (c *compiler) translate(r Rule) ([]rule, error) {
 	var ending []statement
 	if r.Action == Allow && !r.Log {
@@ -81,7 +83,10 @@ func (c *compiler) translate(r Rule) ([]rule, error) {
 	} else {
 		ending = []statement{c.end(r.ID, r.Action)}
 	}
-	from, to := newPool(r.Sources), newPool(r.Destinations)
+	services := r.Services
+	if len(services) == 0 {
+		services = []Service{{Protocol: r.Protocol, Ports: r.Ports}}
+	}
 	var out []rule
 	add := func(matches ...[]statement) {
 		line := rule{comment: r.ID}
@@ -91,64 +96,80 @@ func (c *compiler) translate(r Rule) ([]rule, error) {
 		line.statements = append(line.statements, ending...)
 		out = append(out, line)
 	}
-	if len(r.Sources) == 0 && len(r.Destinations) == 0 {
-		switch r.Protocol {
-		case ICMP:
-			add([]statement{ipv4, overICMP})
-			add([]statement{ipv6, overICMPv6})
-		default:
-			add(c.protocol(r, ipv4))
+	anySource, anyDestination := len(r.Sources)+len(r.SourceLists) == 0, len(r.Destinations)+len(r.DestinationLists) == 0
+	if anySource && anyDestination {
+		for i, s := range services {
+			if s.Protocol == ICMP {
+				add([]statement{ipv4, overICMP})
+				add([]statement{ipv6, overICMPv6})
+				continue
+			}
+			add(c.protocol(r.ID, i, s, ipv4))
 		}
 		return out, nil
 	}
 	for _, f := range []family{ipv4, ipv6} {
-		sources, ok := c.addresses(r.ID+"_src", source, f, from, len(r.Sources) == 0)
-		if !ok {
-			continue
+		for _, from := range c.addresses(r.ID+"_src", source, f, r.Sources, r.SourceLists) {
+			for _, to := range c.addresses(r.ID+"_dst", destination, f, r.Destinations, r.DestinationLists) {
+				for i, s := range services {
+					add(from, to, c.protocol(r.ID, i, s, f))
+				}
+			}
 		}
-		destinations, ok := c.addresses(r.ID+"_dst", destination, f, to, len(r.Destinations) == 0)
-		if !ok {
-			continue
-		}
-		add(sources, destinations, c.protocol(r, f))
 	}
-	if len(out) == 0 {
+	if len(out) == 0 && len(r.SourceLists)+len(r.DestinationLists) == 0 {
 		return nil, fmt.Errorf("rule %s: its sources and destinations have no IP version in common, so it would never match", r.ID)
 	}
 	return out, nil
 }
 
-// addresses matches one side of a rule in one family; false if the rule names
-// addresses on that side, but none of this family.
-func (c *compiler) addresses(name string, field addressField, f family, p pool, any bool) ([]statement, bool) {
-	if any {
-		return nil, true
+// addresses matches one side of a rule in one family: each alternative is a
+// match of its own, nil matches everything. A rule that names addresses, but
+// none of this family, has no alternative.
+func (c *compiler) addresses(name string, field addressField, f family, networks []netip.Prefix, lists []string) [][]statement {
+	if len(networks)+len(lists) == 0 {
+		return [][]statement{nil}
 	}
-	spans := p.v4
-	if f == ipv6 {
-		spans = p.v6
+	var out [][]statement
+	if m := c.inSpans("rule_"+name, field, f, newPool(networks)); m != nil {
+		out = append(out, m)
 	}
+	for _, l := range lists {
+		if m := c.inSpans("list_"+l+"_", field, f, c.lists[l]); m != nil {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// inSpans matches a field against a list of addresses; nil if it has none of
+// the family. The name is that of the set, if it takes one.
+func (c *compiler) inSpans(name string, field addressField, f family, p pool) []statement {
+	spans := p.of(f)
 	if len(spans) == 0 {
-		return nil, false
+		return nil
 	}
 	if len(spans) == 1 {
 		if prefix, ok := spans[0].prefix(); ok {
 			if prefix.Bits() == 0 {
-				return []statement{f}, true
+				return []statement{f}
 			}
-			return []statement{address{field, prefix}}, true
+			return []statement{address{field, prefix}}
 		}
 	}
-	name = fmt.Sprintf("rule_%s%d", name, map[family]int{ipv4: 4, ipv6: 6}[f])
+	name += strconv.Itoa(map[family]int{ipv4: 4, ipv6: 6}[f])
 	c.setOnce(addressSet(name, spans))
-	return []statement{addressIn{field, f, name}}, true
+	return []statement{addressIn{field, f, name}}
 }
 
-func (c *compiler) protocol(r Rule, f family) []statement {
+// protocol matches the nth service of a rule.
+func (c *compiler) protocol(id string, nth int, s Service, f family) []statement {
 	var over transport
-	switch r.Protocol {
+	switch s.Protocol {
 	case AnyProtocol:
 		return nil
+	case OtherProtocol:
+		return []statement{transport(s.Number)}
 	case ICMP:
 		if f == ipv6 {
 			return []statement{overICMPv6}
@@ -159,14 +180,17 @@ func (c *compiler) protocol(r Rule, f family) []statement {
 	case UDP:
 		over = overUDP
 	}
-	ports := disjointPorts(r.Ports)
+	ports := disjointPorts(s.Ports)
 	switch len(ports) {
 	case 0:
 		return []statement{over}
 	case 1:
 		return []statement{port{over, destination, ports[0]}}
 	}
-	name := "rule_" + r.ID + "_ports"
+	name := "rule_" + id + "_ports"
+	if nth > 0 {
+		name += strconv.Itoa(nth + 1)
+	}
 	c.setOnce(portSet(name, ports))
 	return []statement{portIn{over, destination, name}}
 }
@@ -217,25 +241,4 @@ func (c *compiler) leakGuard() {
 		rules = append(rules, when(m, c.end(idLeak, Drop)))
 	}
 	c.out.addChain("leaving", &hook{kind: "filter", point: "postrouting", priority: "filter"}, rules...)
-}
-
-// nat hides the inside networks' IPv4 behind the wan device. It matches the
-// way out, so that nothing that leaves by the tunnel is ever rewritten.
-func (c *compiler) nat() {
-	if !c.policy.Masquerade || len(c.devices[ZoneWAN]) == 0 {
-		return
-	}
-	lans := pool{}
-	var networks []netip.Prefix
-	for _, i := range c.policy.Interfaces {
-		if i.Zone == ZoneLAN {
-			networks = append(networks, i.networks()...)
-		}
-	}
-	if lans.v4, _ = split(networks); len(lans.v4) == 0 {
-		return
-	}
-	c.out.addSet(addressSet("masqueraded4", lans.v4))
-	c.out.addChain("source_nat", &hook{kind: "nat", point: "postrouting", priority: "srcnat"},
-		when(deviceIn{outgoing, setWAN}, addressIn{source, ipv4, "masqueraded4"}, masquerade{}))
 }

@@ -16,13 +16,13 @@ func (c *compiler) input() error {
 		when(icmpv6In{setND}, onLink{}, accept),
 		when(address{source, netip.MustParsePrefix("fe80::/10")}, icmpv6In{setMLD}, accept),
 	}
-	if len(c.policy.AdminPorts) > 0 && len(c.devices[ZoneLAN]) > 0 {
+	if len(c.adminDevices()) > 0 {
 		var ports []PortRange
 		for _, p := range c.policy.AdminPorts {
 			ports = append(ports, PortRange{p, p})
 		}
 		c.out.addSet(portSet("admin_ports", ports))
-		rules = append(rules, when(deviceIn{incoming, setLAN}, portIn{overTCP, destination, "admin_ports"}, c.count(idAdmin), accept))
+		rules = append(rules, when(deviceIn{incoming, setAdmin}, portIn{overTCP, destination, "admin_ports"}, c.count(idAdmin), accept))
 	}
 	if len(c.devices[ZoneWAN]) > 0 {
 		rules = append(rules, c.keyExchange()...)

@@ -11,8 +11,15 @@ type Policy struct {
 	Defaults []Default
 	// Rules are exceptions in order; the first that matches decides.
 	Rules []Rule
-	// Masquerade hides IPv4 connections from lan zones behind the address of
-	// the wan device they leave by.
+	// Lists are address sets that rules and forwards name.
+	Lists []List
+	// Forwards lead connections to the gateway's wan addresses to hosts inside.
+	// The rules come first: what they drop or reject is not forwarded.
+	Forwards []Forward
+	// NAT are exceptions to Masquerade in order; the first that matches decides.
+	NAT []NAT
+	// Masquerade hides IPv4 connections from all zones but wan and vpn behind
+	// the address of the wan device they leave by.
 	Masquerade bool
 	// IKE lists where key exchange and ESP may come in. Nothing else opens
 	// UDP 500, UDP 4500 or protocol 50.
@@ -23,9 +30,10 @@ type Policy struct {
 	// TunnelDevice is the virtual interface of IPsec ("ipsec0"), the one
 	// interface of the zone "vpn".
 	TunnelDevice string
-	// AdminPorts are TCP ports of this gateway (the page, SSH) that the lan
-	// zone may always reach, so that no policy locks its admin out.
+	// AdminPorts are TCP ports of this gateway (the page, SSH) that the zone lan
+	// and AdminZones may always reach, so that no policy locks its admin out.
 	AdminPorts []uint16
+	AdminZones []string
 	// LogGroup is the nflog group that dropped packets are reported to.
 	LogGroup uint16
 }
@@ -70,14 +78,74 @@ type Default struct {
 type Rule struct {
 	// ID names the rule in the kernel's comment, the log and the counters; at
 	// most 40 bytes of [a-z0-9-].
-	ID           string
-	From, To     string
-	Sources      []netip.Prefix
-	Destinations []netip.Prefix
-	Protocol     Protocol
-	Ports        []PortRange
-	Action       Action
-	Log          bool
+	ID       string
+	From, To string
+	// A source matches if it is in Sources or in one of SourceLists; likewise
+	// a destination.
+	Sources, Destinations         []netip.Prefix
+	SourceLists, DestinationLists []string
+	// Services, if there are any, stand in place of Protocol and Ports; one of
+	// them must match.
+	Services []Service
+	Protocol Protocol
+	Ports    []PortRange
+	Action   Action
+	Log      bool
+}
+
+// Service is what a rule matches above IP.
+type Service struct {
+	Protocol Protocol
+	// Number of the IP protocol, with OtherProtocol.
+	Number uint8
+	Ports  []PortRange
+}
+
+// List is a named set of addresses. It may be empty: then nothing is in it.
+type List struct {
+	// ID is unique among lists; at most 40 bytes of [a-z0-9-].
+	ID     string
+	Ranges []Range
+}
+
+// Range is the addresses from First to Last, both included, of one family.
+type Range struct{ First, Last netip.Addr }
+
+// Forward leads new connections to a wan address of the gateway to a host
+// inside, also those that come from inside (hairpin).
+type Forward struct {
+	// ID is unique among rules and forwards.
+	ID string
+	// Address is the wan address; invalid: all of To's family.
+	Address netip.Addr
+	// Protocols are TCP, UDP or both.
+	Protocols []Protocol
+	Ports     PortRange
+	// To is the host; ToPort is the port there for the first of Ports, 0 for
+	// the same ones. A range that moves has at most MaxMovedPorts ports.
+	To     netip.Addr
+	ToPort uint16
+	// Sources and SourceLists say who may come; both empty: anybody.
+	Sources     []netip.Prefix
+	SourceLists []string
+	Log         bool
+}
+
+// MaxMovedPorts bounds a Forward's range whose ports are others inside: each
+// is a rule of its own in the kernel.
+const MaxMovedPorts = 100
+
+// NAT says under which source connections leave by wan devices.
+type NAT struct {
+	ID string
+	// Exempt leaves the source as it is.
+	Exempt bool
+	// Address is the new source. With OneToOne it also stands for the host:
+	// what arrives for it is led there, if the rules allow it.
+	Address  netip.Addr
+	OneToOne bool
+	// Sources and Destinations select; empty is any. One host with OneToOne.
+	Sources, Destinations []netip.Prefix
 }
 
 // Protocol is what a rule matches above IP.
@@ -89,6 +157,7 @@ const (
 	TCP
 	UDP
 	ICMP
+	OtherProtocol // by number; only in a Service
 )
 
 // PortRange is an inclusive range of destination ports.

@@ -63,11 +63,11 @@ type element struct {
 
 func addressSet(name string, spans []span) set {
 	s := set{name: name, key: keyIPv4()}
-	if len(spans) > 0 && spans[0].first.Is6() {
+	if len(spans) > 0 && spans[0].First.Is6() {
 		s.key = keyIPv6()
 	}
 	for _, p := range spans {
-		s.elements = append(s.elements, element{label: p.String(), key: p.first.AsSlice(), last: p.last.AsSlice()})
+		s.elements = append(s.elements, element{label: p.String(), key: p.First.AsSlice(), last: p.Last.AsSlice()})
 	}
 	return s
 }

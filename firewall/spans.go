@@ -7,23 +7,23 @@ import (
 
 // span is an inclusive range of addresses of one family. The kernel refuses
 // intervals that overlap, so every list of prefixes becomes disjoint spans.
-type span struct{ first, last netip.Addr }
+type span Range
 
 func (s span) String() string {
-	if s.first == s.last {
-		return s.first.String()
+	if s.First == s.Last {
+		return s.First.String()
 	}
 	if p, ok := s.prefix(); ok {
 		return p.String()
 	}
-	return s.first.String() + "-" + s.last.String()
+	return s.First.String() + "-" + s.Last.String()
 }
 
 // prefix is the span as one prefix, if it is one.
 func (s span) prefix() (netip.Prefix, bool) {
-	for bits := 0; bits <= s.first.BitLen(); bits++ {
-		p := netip.PrefixFrom(s.first, bits)
-		if p.Masked() == p && lastOf(p) == s.last {
+	for bits := 0; bits <= s.First.BitLen(); bits++ {
+		p := netip.PrefixFrom(s.First, bits)
+		if p.Masked() == p && lastOf(p) == s.Last {
 			return p, true
 		}
 	}
@@ -54,14 +54,14 @@ func split(prefixes []netip.Prefix) (v4, v6 []span) {
 
 // join merges spans that overlap or touch.
 func join(in []span) []span {
-	slices.SortFunc(in, func(a, b span) int { return a.first.Compare(b.first) })
+	slices.SortFunc(in, func(a, b span) int { return a.First.Compare(b.First) })
 	var out []span
 	for _, s := range in {
 		if n := len(out); n > 0 {
-			next := out[n-1].last.Next()
-			if !next.IsValid() || s.first.Compare(next) <= 0 {
-				if s.last.Compare(out[n-1].last) > 0 {
-					out[n-1].last = s.last
+			next := out[n-1].Last.Next()
+			if !next.IsValid() || s.First.Compare(next) <= 0 {
+				if s.Last.Compare(out[n-1].Last) > 0 {
+					out[n-1].Last = s.Last
 				}
 				continue
 			}
@@ -76,22 +76,22 @@ func without(in, remove []span) []span {
 	var out []span
 	for _, s := range in {
 		for _, r := range remove {
-			if r.last.Less(s.first) {
+			if r.Last.Less(s.First) {
 				continue
 			}
-			if s.last.Less(r.first) {
+			if s.Last.Less(r.First) {
 				break
 			}
-			if s.first.Less(r.first) {
-				out = append(out, span{s.first, r.first.Prev()})
+			if s.First.Less(r.First) {
+				out = append(out, span{s.First, r.First.Prev()})
 			}
-			s.first = r.last.Next()
-			if !s.first.IsValid() || s.last.Less(s.first) {
-				s.first = netip.Addr{}
+			s.First = r.Last.Next()
+			if !s.First.IsValid() || s.Last.Less(s.First) {
+				s.First = netip.Addr{}
 				break
 			}
 		}
-		if s.first.IsValid() {
+		if s.First.IsValid() {
 			out = append(out, s)
 		}
 	}

@@ -57,7 +57,7 @@ func FuzzSpans(f *testing.F) {
 		un4, _ := split(uns)
 		got := without(v4, un4)
 		for i := range got {
-			if got[i].last.Less(got[i].first) || i > 0 && !got[i-1].last.Less(got[i].first) {
+			if got[i].Last.Less(got[i].First) || i > 0 && !got[i-1].Last.Less(got[i].First) {
 				t.Fatalf("not disjoint and sorted: %v", got)
 			}
 		}
@@ -66,7 +66,7 @@ func FuzzSpans(f *testing.F) {
 		} {
 			found := false
 			for _, s := range got {
-				found = found || !a.Less(s.first) && !s.last.Less(a)
+				found = found || !a.Less(s.First) && !s.Last.Less(a)
 			}
 			if want := within(ins, a) && !within(uns, a); found != want {
 				t.Errorf("%s in %v without %v: %v, want %v", a, ins, uns, found, want)

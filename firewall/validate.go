@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -73,6 +74,18 @@ func (p Policy) validate() error {
 		}
 		cells[cell] = true
 	}
+	lists := map[string]bool{}
+	for _, l := range p.Lists {
+		if !name.MatchString(l.ID) || lists[l.ID] {
+			errs = append(errs, fmt.Errorf("list %q: an ID is 1 to 40 of a-z, 0-9 and -, and used once", l.ID))
+		}
+		lists[l.ID] = true
+		for _, r := range l.Ranges {
+			if !r.First.IsValid() || r.First.Is4In6() || r.Last.Is4In6() || r.First.BitLen() != r.Last.BitLen() || r.Last.Less(r.First) {
+				errs = append(errs, fmt.Errorf("list %s: %s to %s is no range of addresses", l.ID, r.First, r.Last))
+			}
+		}
+	}
 	ids := map[string]bool{}
 	for _, r := range p.Rules {
 		switch {
@@ -85,7 +98,25 @@ func (p Policy) validate() error {
 			errs = append(errs, fmt.Errorf("rule %s: the ID is used twice", r.ID))
 		}
 		ids[r.ID] = true
-		errs = append(errs, r.validate(), plain("rule "+r.ID, r.Sources, r.Destinations))
+		errs = append(errs, r.validate(), plain("rule "+r.ID, r.Sources, r.Destinations), known("rule "+r.ID, lists, r.SourceLists, r.DestinationLists))
+	}
+	for _, f := range p.Forwards {
+		switch {
+		case !name.MatchString(f.ID) || Reserved(f.ID):
+			errs = append(errs, fmt.Errorf("forward %q: an ID is 1 to 40 of a-z, 0-9 and -, and not one of the firewall's own", f.ID))
+			continue
+		case ids[f.ID]:
+			errs = append(errs, fmt.Errorf("forward %s: the ID is used twice", f.ID))
+		}
+		ids[f.ID] = true
+		errs = append(errs, f.validate(), plain("forward "+f.ID, f.Sources), known("forward "+f.ID, lists, f.SourceLists))
+	}
+	for _, n := range p.NAT {
+		if !name.MatchString(n.ID) {
+			errs = append(errs, fmt.Errorf("NAT %q: an ID is 1 to 40 of a-z, 0-9 and -", n.ID))
+			continue
+		}
+		errs = append(errs, n.validate(), plain("NAT "+n.ID, n.Sources, n.Destinations))
 	}
 	for _, k := range p.IKE {
 		if a := k.Peer; a.Is4In6() || a.Zone() != "" {
@@ -102,18 +133,83 @@ func (r Rule) validate() error {
 	if r.From == ZoneGateway {
 		return fmt.Errorf("rule %s: the gateway's own connections are not filtered", r.ID)
 	}
-	if r.Protocol > ICMP {
-		return fmt.Errorf("rule %s: unknown protocol %d", r.ID, r.Protocol)
-	}
 	if r.Action > Allow {
 		return fmt.Errorf("rule %s: unknown action %d", r.ID, r.Action)
 	}
-	if len(r.Ports) > 0 && r.Protocol != TCP && r.Protocol != UDP {
-		return fmt.Errorf("rule %s: ports need tcp or udp", r.ID)
+	if r.Protocol > ICMP {
+		return fmt.Errorf("rule %s: unknown protocol %d", r.ID, r.Protocol)
 	}
-	for _, p := range r.Ports {
+	if len(r.Services) > 0 && (r.Protocol != AnyProtocol || len(r.Ports) > 0) {
+		return fmt.Errorf("rule %s: services, or a protocol with its ports, not both", r.ID)
+	}
+	for _, s := range append(slices.Clone(r.Services), Service{Protocol: r.Protocol, Ports: r.Ports}) {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("rule %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+func (s Service) validate() error {
+	if s.Protocol > OtherProtocol {
+		return fmt.Errorf("unknown protocol %d", s.Protocol)
+	}
+	if len(s.Ports) > 0 && s.Protocol != TCP && s.Protocol != UDP {
+		return errors.New("ports need tcp or udp")
+	}
+	for _, p := range s.Ports {
 		if p.First > p.Last {
-			return fmt.Errorf("rule %s: ports %d-%d are the wrong way round", r.ID, p.First, p.Last)
+			return fmt.Errorf("ports %d-%d are the wrong way round", p.First, p.Last)
+		}
+	}
+	return nil
+}
+
+func (f Forward) validate() error {
+	switch {
+	case !f.To.IsValid() || f.To.Is4In6() || f.To.IsUnspecified() || f.To.IsMulticast() || f.To.IsLoopback():
+		return fmt.Errorf("forward %s: %s is not the address of a host", f.ID, f.To)
+	case f.Address.IsValid() && f.Address.BitLen() != f.To.BitLen():
+		return fmt.Errorf("forward %s: its address and its host are not of one IP version", f.ID)
+	case len(f.Protocols) == 0:
+		return fmt.Errorf("forward %s: it names no protocol", f.ID)
+	case f.Ports.First == 0 || f.Ports.First > f.Ports.Last:
+		return fmt.Errorf("forward %s: ports %d-%d are no range", f.ID, f.Ports.First, f.Ports.Last)
+	case int(f.ToPort)+int(f.Ports.Last-f.Ports.First) > 65535:
+		return fmt.Errorf("forward %s: there are not as many ports from %d on", f.ID, f.ToPort)
+	case len(f.moves()) > MaxMovedPorts:
+		return fmt.Errorf("forward %s: at most %d ports can become others", f.ID, MaxMovedPorts)
+	}
+	for _, p := range f.Protocols {
+		if p != TCP && p != UDP {
+			return fmt.Errorf("forward %s: only tcp and udp have ports", f.ID)
+		}
+	}
+	return nil
+}
+
+func (n NAT) validate() error {
+	switch {
+	case n.Exempt && (n.Address.IsValid() || n.OneToOne):
+		return fmt.Errorf("NAT %s: exempt leaves the source as it is", n.ID)
+	case n.Exempt:
+		return nil
+	case !n.Address.IsValid() || n.Address.Is4In6() || n.Address.IsUnspecified():
+		return fmt.Errorf("NAT %s: %s is not an address", n.ID, n.Address)
+	case n.OneToOne && (len(n.Sources) != 1 || !n.Sources[0].IsSingleIP() || n.Sources[0].Addr().BitLen() != n.Address.BitLen()):
+		return fmt.Errorf("NAT %s: one-to-one is for one host, of the address's IP version", n.ID)
+	}
+	return nil
+}
+
+// known refuses lists that the policy does not have: a rule with a list that
+// is not there would match too much or nothing.
+func known(owner string, lists map[string]bool, named ...[]string) error {
+	for _, names := range named {
+		for _, n := range names {
+			if !lists[n] {
+				return fmt.Errorf("%s: there is no list %s", owner, n)
+			}
 		}
 	}
 	return nil

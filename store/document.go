@@ -59,6 +59,19 @@ type NamedZone struct {
 	Note   string `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
+// Manages says whether this gateway's page can be reached from a zone.
+func (d Document) Manages(zone Zone) bool {
+	if zone == ZoneLAN {
+		return true
+	}
+	for _, z := range d.Zones {
+		if z.Name == zone {
+			return z.Manage
+		}
+	}
+	return false
+}
+
 // Interface is one network port and its addresses.
 type Interface struct {
 	// Name is the admin's word for it ("office"), unique.

@@ -14,7 +14,8 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"golang.org/x/crypto/md4" //nolint:staticcheck // EAP-MSCHAPv2 is made of it
+	//lint:ignore SA1019 EAP-MSCHAPv2, which Windows and phones speak, is made of it (RFC 2759 8.3)
+	"golang.org/x/crypto/md4"
 )
 
 // User is a person who may work from outside. Users, their devices and

@@ -94,9 +94,17 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 		doc.Services = append(doc.Services, s)
 		doc.Firewall.Rules = append(doc.Firewall.Rules, Rule{Name: fmt.Sprintf("named-%d", i), From: ZoneLAN, To: ZoneWAN,
 			SourceLists: []string{l.Name}, DestinationLists: []string{l.Name}, Services: []string{s.Name}, Action: Drop, Disabled: i == 1})
-		doc.Firewall.Forwards = append(doc.Firewall.Forwards, Forward{Name: fmt.Sprintf("forward-%d", i), Enabled: r.IntN(2) == 0,
-			Protocol: choose("tcp", "udp", "tcp+udp"), Ports: PortRange{uint16(80 + i), uint16(80 + i)}, To: addr("10.1.0.9"), ToPort: uint16(8080 * r.IntN(2)),
-			Sources: prefixes("198.51.100.0/24"), SourceLists: []string{l.Name}, Log: true})
+		f := Forward{Name: fmt.Sprintf("forward-%d", i), Enabled: r.IntN(2) == 0,
+			Protocol: choose("tcp", "udp", "tcp+udp"), Ports: PortRange{uint16(80 + i), uint16(80 + i)}, ToPort: uint16(8080 * r.IntN(2)),
+			Sources: prefixes("198.51.100.0/24"), SourceLists: []string{l.Name}, Log: true}
+		for _, n := range doc.Interfaces {
+			if n.Zone == ZoneLAN {
+				f.To = n.Addresses[0].Addr().Next().Next()
+			}
+		}
+		if f.To.IsValid() {
+			doc.Firewall.Forwards = append(doc.Firewall.Forwards, f)
+		}
 		doc.ManualSAs = append(doc.ManualSAs, ManualSA{Name: fmt.Sprintf("sa-%d", i), Direction: Out, Protocol: "esp", Mode: choose("tunnel", "transport"),
 			Source: addr("203.0.113.2"), Destination: addr("198.51.100.9"), SPI: uint32(256 + i), Encryption: "aes256-cbc", EncryptionKey: key(32),
 			Integrity: "hmac-sha256", IntegrityKey: key(32), ReplayWindow: 64})

@@ -6,6 +6,10 @@ import (
 	"slices"
 )
 
+// maxMoved is how many ports of a forward can be others inside
+// (firewall.MaxMovedPorts).
+const maxMoved = 100
+
 // fromZone refuses the gateway as a source: its own connections are not
 // filtered.
 func (c *checker) fromZone(at string, from Zone) {
@@ -56,8 +60,12 @@ func (c *checker) forward(at string, f Forward) {
 	if f.Ports != (PortRange{}) {
 		c.portRange(at+".ports", f.Ports)
 	}
-	if f.ToPort != 0 && int(f.ToPort)+int(f.Ports.Last)-int(f.Ports.First) > 65535 {
+	switch more := int(f.Ports.Last) - int(f.Ports.First); {
+	case f.ToPort == 0 || f.ToPort == f.Ports.First:
+	case int(f.ToPort)+more > 65535:
 		c.bad(at+".to_port", "range", "as many ports do not follow this one")
+	case more >= maxMoved:
+		c.bad(at+".to_port", "range", "at most %d ports can become others inside", maxMoved)
 	}
 	if f.To.IsValid() {
 		c.addresses(at+".to", []netip.Addr{f.To})
@@ -99,6 +107,7 @@ func (c *checker) nat(at string, n NAT) {
 // are its own, and that no two entries want the same port of one.
 func (c *checker) outside(d Document) {
 	own := map[netip.Addr]bool{}
+	rules := map[string]bool{}
 	for _, n := range d.Interfaces {
 		for _, a := range n.Addresses {
 			if n.Zone == ZoneWAN {
@@ -106,10 +115,19 @@ func (c *checker) outside(d Document) {
 			}
 		}
 	}
+	for _, r := range d.Firewall.Rules {
+		rules[r.Name] = true
+	}
 	for i, f := range d.Firewall.Forwards {
 		at := fmt.Sprintf("firewall.forwards[%d]", i)
 		if f.Address.IsValid() && !own[f.Address] {
 			c.bad(at+".address", "network", "%s is not one of this gateway's addresses in the zone wan", f.Address)
+		}
+		if rules[f.Name] {
+			c.bad(at+".name", "repeated", "a rule has this name, and the log would not tell them apart")
+		}
+		if f.To.IsValid() && !d.behind(f.To) {
+			c.bad(at+".to", "network", "%s is in no network behind this gateway", f.To)
 		}
 		for _, o := range d.Firewall.Forwards[:i] {
 			if f.Enabled && o.Enabled && f.meets(o) {
@@ -130,6 +148,33 @@ func (c *checker) outside(d Document) {
 			taken[n.Address] = n.Name
 		}
 	}
+}
+
+// behind says whether a host is inside: in a network of an interface that is
+// not of the zone wan, behind a router there, or behind a tunnel.
+func (d Document) behind(host netip.Addr) bool {
+	for _, n := range d.Interfaces {
+		for _, a := range n.Addresses {
+			if a.Addr() == host {
+				return false
+			}
+		}
+	}
+	holds := func(p netip.Prefix) bool { return p.Contains(host) }
+	for _, n := range d.Interfaces {
+		if n.Zone == ZoneWAN {
+			continue
+		}
+		if slices.ContainsFunc(n.Addresses, holds) {
+			return true
+		}
+		for _, r := range d.Routes {
+			if holds(r.Destination) && slices.ContainsFunc(n.Addresses, func(a netip.Prefix) bool { return a.Contains(r.Via) }) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(d.Branches, func(b Branch) bool { return slices.ContainsFunc(b.RemoteNetworks, holds) })
 }
 
 // meets says whether two forwards could both want a connection.

@@ -48,6 +48,9 @@ type resolved map[string][]netip.Addr
 func compile(doc store.Document, peers resolved, adminPort uint16) (desired, error) {
 	var d desired
 	var err error
+	if err := carriedOut(doc); err != nil {
+		return desired{}, err
+	}
 	if d.ipsec, err = connections(doc.Branches); err != nil {
 		return desired{}, err
 	}
@@ -57,6 +60,33 @@ func compile(doc store.Document, peers resolved, adminPort uint16) (desired, err
 	}
 	d.network = links(doc)
 	return d, nil
+}
+
+// carriedOut refuses what a document can say and this version does not do: an
+// admin who switched it on would believe that it works.
+func carriedOut(doc store.Document) error {
+	refuse := func(what, name string) error {
+		return fmt.Errorf("%s %s is switched on, and this version of Gatehouse cannot carry it out yet: switch it off", what, name)
+	}
+	for _, s := range doc.ManualSAs {
+		if s.Enabled {
+			return refuse("manual SA", s.Name)
+		}
+	}
+	for _, p := range doc.Policies {
+		if p.Enabled {
+			return refuse("policy", p.Name)
+		}
+	}
+	for _, d := range doc.DHCP {
+		if d.Enabled {
+			return refuse("handing out addresses on interface", d.Interface)
+		}
+	}
+	if doc.DNS.Enabled {
+		return refuse("the name server of", doc.System.Name)
+	}
+	return nil
 }
 
 func connections(branches []store.Branch) ([]ipsec.Connection, error) {
@@ -118,68 +148,6 @@ func suites(names []string, parse func(string) (crypto.Suite, error), otherwise 
 		out[i] = s
 	}
 	return out, nil
-}
-
-func perimeter(doc store.Document, peers resolved, adminPort uint16) firewall.Policy {
-	p := firewall.Policy{
-		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
-		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
-	}
-	for _, i := range doc.Interfaces {
-		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: i.Addresses}
-		for _, r := range doc.Routes {
-			if onLink(i, r.Via) {
-				fi.Routed = append(fi.Routed, r.Destination)
-			}
-		}
-		p.Interfaces = append(p.Interfaces, fi)
-	}
-	for _, d := range doc.Firewall.Defaults {
-		p.Defaults = append(p.Defaults, firewall.Default{From: string(d.From), To: string(d.To), Action: actions[d.Action]})
-	}
-	for _, r := range doc.Firewall.Rules {
-		fr := firewall.Rule{
-			ID: r.Name, From: string(r.From), To: string(r.To),
-			Sources: r.Sources, Destinations: r.Destinations,
-			Protocol: protocols[r.Protocol], Action: actions[r.Action], Log: r.Log,
-		}
-		for _, pr := range r.Ports {
-			fr.Ports = append(fr.Ports, firewall.PortRange{First: pr.First, Last: pr.Last})
-		}
-		p.Rules = append(p.Rules, fr)
-	}
-	for _, b := range doc.Branches {
-		// A disabled branch keeps its guard: its networks must not leave in
-		// clear just because the tunnel is switched off.
-		p.Tunnels = append(p.Tunnels, firewall.Tunnel{Name: b.Name, Local: b.LocalNetworks, Remote: b.RemoteNetworks})
-		if !b.Enabled {
-			continue
-		}
-		for _, addr := range peerAddresses(b, peers) {
-			p.IKE = append(p.IKE, firewall.IKEPeer{Peer: addr})
-		}
-	}
-	return p
-}
-
-// peerAddresses are where a branch may call from. A name without a known
-// address opens nothing: the perimeter fails closed.
-func peerAddresses(b store.Branch, peers resolved) []netip.Addr {
-	if b.Peer == "" {
-		return []netip.Addr{{}}
-	}
-	if addr, err := netip.ParseAddr(b.Peer); err == nil {
-		return []netip.Addr{addr}
-	}
-	return peers[b.Peer]
-}
-
-var actions = map[store.Action]firewall.Action{
-	store.Allow: firewall.Allow, store.Reject: firewall.Reject, store.Drop: firewall.Drop,
-}
-
-var protocols = map[string]firewall.Protocol{
-	"": firewall.AnyProtocol, "tcp": firewall.TCP, "udp": firewall.UDP, "icmp": firewall.ICMP,
 }
 
 func onLink(i store.Interface, via netip.Addr) bool {

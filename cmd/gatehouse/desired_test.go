@@ -153,3 +153,59 @@ func TestOnlyWhatWasRefusedIsBlocked(t *testing.T) {
 		t.Errorf("%d", n)
 	}
 }
+
+func TestNamedObjectsReachTheFirewall(t *testing.T) {
+	doc := office(t)
+	addr := netip.MustParseAddr
+	doc.Zones = []store.NamedZone{{Name: "guest", Manage: true}, {Name: "cameras"}}
+	doc.Interfaces = append(doc.Interfaces, store.Interface{Name: "guests", Device: "lan0.20", Zone: "guest", Addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}})
+	doc.Lists = []store.List{{Name: "blocked", Entries: []store.AddressRange{{First: addr("192.0.2.7"), Last: addr("192.0.2.9")}}}}
+	doc.Services = []store.Service{{Name: "dns", Protocol: "tcp+udp", Ports: []store.PortRange{{First: 53, Last: 53}}}, {Name: "gre", Protocol: "47"}}
+	doc.Firewall.Rules = append(doc.Firewall.Rules,
+		store.Rule{Name: "named", From: "guest", To: store.ZoneWAN, DestinationLists: []string{"blocked"}, Services: []string{"dns", "gre"}, Action: store.Drop},
+		store.Rule{Name: "switched-off", From: "guest", To: store.ZoneWAN, Action: store.Allow, Disabled: true})
+	doc.Firewall.Forwards = []store.Forward{
+		{Name: "web", Enabled: true, Protocol: "tcp", Ports: store.PortRange{First: 443, Last: 443}, To: addr("10.9.0.7"), ToPort: 8443},
+		{Name: "sleeping", Protocol: "tcp", Ports: store.PortRange{First: 444, Last: 444}, To: addr("10.9.0.7")}}
+	doc.Firewall.NAT = []store.NAT{
+		{Name: "mail", Enabled: true, Action: store.NATSource, Sources: []netip.Prefix{netip.MustParsePrefix("10.1.0.25/32")}, Address: addr("203.0.113.2")}}
+	if err := doc.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := compile(doc, resolved{}, 8443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := d.ruleset.String()
+	for _, want := range []string{
+		`ip daddr @list_blocked_4 tcp dport 53 `, `ip daddr @list_blocked_4 udp dport 53 `, `ip daddr @list_blocked_4 meta l4proto 47 `,
+		`tcp dport 443 dnat ip to 10.9.0.7:8443 comment "web"`, `ip saddr 10.1.0.25 snat ip to 203.0.113.2 comment "mail"`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in the ruleset", want)
+		}
+	}
+	for _, never := range []string{"switched-off", "sleeping"} {
+		if strings.Contains(text, never) {
+			t.Errorf("%s is in the ruleset", never)
+		}
+	}
+	if !slices.Equal(d.firewall.AdminZones, []string{"guest"}) {
+		t.Errorf("admin zones %v", d.firewall.AdminZones)
+	}
+}
+
+func TestWhatIsNotCarriedOutIsRefused(t *testing.T) {
+	for want, change := range map[string]func(*store.Document){
+		"manual SA leeds-out":                       func(d *store.Document) { d.ManualSAs = []store.ManualSA{{Name: "leeds-out", Enabled: true}} },
+		"policy no-clear":                           func(d *store.Document) { d.Policies = []store.Policy{{Name: "no-clear", Enabled: true}} },
+		"handing out addresses on interface office": func(d *store.Document) { d.DHCP = []store.DHCP{{Interface: "office", Enabled: true}} },
+		"the name server of hq":                     func(d *store.Document) { d.DNS.Enabled = true },
+	} {
+		doc := office(t)
+		change(&doc)
+		if _, err := compile(doc, resolved{}, 8443); err == nil || !strings.HasPrefix(err.Error(), want+" is switched on") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

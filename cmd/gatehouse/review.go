@@ -90,7 +90,7 @@ func ownsAddress(doc store.Document, addr netip.Addr) bool {
 // it is in one of the port's networks, or behind a router there.
 func inOffice(doc store.Document, addr netip.Addr) bool {
 	for _, i := range doc.Interfaces {
-		if i.Zone != store.ZoneLAN {
+		if !doc.Manages(i.Zone) {
 			continue
 		}
 		for _, a := range i.Addresses {

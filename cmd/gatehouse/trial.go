@@ -158,7 +158,7 @@ func (g *gateway) trialStatus() web.Trial {
 // pageAddresses are where a document has the page, as URLs.
 func (g *gateway) pageAddresses(doc store.Document) (out []string) {
 	for _, i := range doc.Interfaces {
-		if i.Zone != store.ZoneLAN {
+		if !doc.Manages(i.Zone) {
 			continue
 		}
 		for _, a := range i.Addresses {

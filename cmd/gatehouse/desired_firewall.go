@@ -1,0 +1,137 @@
+package main
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"gatehouse/firewall"
+	"gatehouse/store"
+)
+
+// perimeter translates what a document says about the firewall.
+func perimeter(doc store.Document, peers resolved, adminPort uint16) firewall.Policy {
+	p := firewall.Policy{
+		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
+		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
+	}
+	for _, i := range doc.Interfaces {
+		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: i.Addresses}
+		for _, r := range doc.Routes {
+			if onLink(i, r.Via) {
+				fi.Routed = append(fi.Routed, r.Destination)
+			}
+		}
+		p.Interfaces = append(p.Interfaces, fi)
+	}
+	for _, z := range doc.Zones {
+		if z.Manage {
+			p.AdminZones = append(p.AdminZones, string(z.Name))
+		}
+	}
+	for _, l := range doc.Lists {
+		fl := firewall.List{ID: l.Name, Ranges: make([]firewall.Range, len(l.Entries))}
+		for i, r := range l.Entries {
+			fl.Ranges[i] = firewall.Range(r)
+		}
+		p.Lists = append(p.Lists, fl)
+	}
+	for _, d := range doc.Firewall.Defaults {
+		p.Defaults = append(p.Defaults, firewall.Default{From: string(d.From), To: string(d.To), Action: actions[d.Action]})
+	}
+	services := map[string]store.Service{}
+	for _, s := range doc.Services {
+		services[s.Name] = s
+	}
+	for _, r := range doc.Firewall.Rules {
+		if r.Disabled {
+			continue
+		}
+		fr := firewall.Rule{
+			ID: r.Name, From: string(r.From), To: string(r.To),
+			Sources: r.Sources, Destinations: r.Destinations, SourceLists: r.SourceLists, DestinationLists: r.DestinationLists,
+			Protocol: protocols[r.Protocol], Ports: portRanges(r.Ports), Action: actions[r.Action], Log: r.Log,
+		}
+		for _, name := range r.Services {
+			fr.Services = append(fr.Services, matched(services[name])...)
+		}
+		p.Rules = append(p.Rules, fr)
+	}
+	for _, f := range doc.Firewall.Forwards {
+		if f.Enabled {
+			p.Forwards = append(p.Forwards, firewall.Forward{
+				ID: f.Name, Address: f.Address, Protocols: split(f.Protocol), Ports: firewall.PortRange(f.Ports),
+				To: f.To, ToPort: f.ToPort, Sources: f.Sources, SourceLists: f.SourceLists, Log: f.Log,
+			})
+		}
+	}
+	for _, n := range doc.Firewall.NAT {
+		if n.Enabled {
+			p.NAT = append(p.NAT, firewall.NAT{
+				ID: n.Name, Exempt: n.Action == store.NATExempt, OneToOne: n.Action == store.NATOneToOne,
+				Address: n.Address, Sources: n.Sources, Destinations: n.Destinations,
+			})
+		}
+	}
+	for _, b := range doc.Branches {
+		// A disabled branch keeps its guard: its networks must not leave in
+		// clear just because the tunnel is switched off.
+		p.Tunnels = append(p.Tunnels, firewall.Tunnel{Name: b.Name, Local: b.LocalNetworks, Remote: b.RemoteNetworks})
+		if !b.Enabled {
+			continue
+		}
+		for _, addr := range peerAddresses(b, peers) {
+			p.IKE = append(p.IKE, firewall.IKEPeer{Peer: addr})
+		}
+	}
+	return p
+}
+
+// peerAddresses are where a branch may call from. A name without a known
+// address opens nothing: the perimeter fails closed.
+func peerAddresses(b store.Branch, peers resolved) []netip.Addr {
+	if b.Peer == "" {
+		return []netip.Addr{{}}
+	}
+	if addr, err := netip.ParseAddr(b.Peer); err == nil {
+		return []netip.Addr{addr}
+	}
+	return peers[b.Peer]
+}
+
+var actions = map[store.Action]firewall.Action{
+	store.Allow: firewall.Allow, store.Reject: firewall.Reject, store.Drop: firewall.Drop,
+}
+
+var protocols = map[string]firewall.Protocol{
+	"": firewall.AnyProtocol, "tcp": firewall.TCP, "udp": firewall.UDP, "icmp": firewall.ICMP,
+}
+
+// split gives the protocols of "tcp+udp".
+func split(names string) []firewall.Protocol {
+	var out []firewall.Protocol
+	for name := range strings.SplitSeq(names, "+") {
+		out = append(out, protocols[name])
+	}
+	return out
+}
+
+// matched is what a named service matches.
+func matched(s store.Service) []firewall.Service {
+	if n, err := strconv.ParseUint(s.Protocol, 10, 8); err == nil {
+		return []firewall.Service{{Protocol: firewall.OtherProtocol, Number: uint8(n)}}
+	}
+	var out []firewall.Service
+	for _, p := range split(s.Protocol) {
+		out = append(out, firewall.Service{Protocol: p, Ports: portRanges(s.Ports)})
+	}
+	return out
+}
+
+func portRanges(all []store.PortRange) []firewall.PortRange {
+	var out []firewall.PortRange
+	for _, p := range all {
+		out = append(out, firewall.PortRange(p))
+	}
+	return out
+}
