@@ -140,7 +140,7 @@ func (db *DB) Tag(b Branch) (string, error) { return db.seal.tag(b) }
 // whole draft is validated; faults of this branch come back as a
 // ValidationError with fields relative to it.
 func (db *DB) PutBranch(ctx context.Context, oldName, tag string, b Branch) error {
-	return branchKind.put(ctx, db, oldName, tag, b)
+	return branchKind.put(ctx, db, oldName, tag, b, branchKind.keepSecrets)
 }
 
 // DeleteBranch takes a branch out of the draft.

@@ -54,12 +54,27 @@ type KindInfo struct {
 	Plural string // "rules"
 	Title  string // begins a sentence: "Rule"
 	Help   string // one sentence
+	Area   Area
+	// Idle says, in a sentence, that this version keeps the objects without
+	// carrying them out; empty if it does.
+	Idle string
 	// Drafted objects change the draft; others act at once.
 	Drafted bool
 	// Ordered objects are looked at in their order.
 	Ordered bool
 	Fields  []FieldInfo
 }
+
+// Area is the part of the gateway that a kind belongs to.
+type Area string
+
+// The areas.
+const (
+	AreaNetwork  Area = "Network"
+	AreaFirewall Area = "Firewall"
+	AreaIPsec    Area = "IPsec"
+	AreaPeople   Area = "Remote users"
+)
 
 // FieldInfo is what a form or the API needs to know of a field.
 type FieldInfo struct {

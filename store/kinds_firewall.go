@@ -8,7 +8,7 @@ import (
 var actionChoices = []string{string(Allow), string(Reject), string(Drop)}
 
 var listKind = within(kind[List]{
-	info:    KindInfo{Name: "list", Plural: "lists", Title: "List", Help: "Addresses and networks under one name, as many as you like."},
+	info:    KindInfo{Name: "list", Area: AreaFirewall, Plural: "lists", Title: "List", Help: "Addresses and networks under one name, as many as you like."},
 	table:   "lists",
 	key:     func(l *List) string { return l.Name },
 	summary: func(l *List) string { return "with " + counted(len(l.Entries), "entry", "entries") },
@@ -29,7 +29,7 @@ func counted(n int, one, many string) string {
 }
 
 var serviceKind = within(kind[Service]{
-	info:    KindInfo{Name: "service", Plural: "services", Title: "Service", Help: "A protocol and its ports under one name."},
+	info:    KindInfo{Name: "service", Area: AreaFirewall, Plural: "services", Title: "Service", Help: "A protocol and its ports under one name."},
 	table:   "services",
 	key:     func(s *Service) string { return s.Name },
 	summary: func(s *Service) string { return fmt.Sprintf("(%s %s)", s.Protocol, list(s.Ports)) },
@@ -50,7 +50,7 @@ var serviceKind = within(kind[Service]{
 }, "services", func(d *Document) *[]Service { return &d.Services })
 
 var defaultKind = within(kind[ZoneDefault]{
-	info:  KindInfo{Name: "default", Plural: "defaults", Title: "Default", Help: "What happens between two zones when no rule decides."},
+	info:  KindInfo{Name: "default", Area: AreaFirewall, Plural: "defaults", Title: "Default", Help: "What happens between two zones when no rule decides."},
 	table: "zone_defaults",
 	key:   func(d *ZoneDefault) string { return string(d.From) + " to " + string(d.To) },
 	fields: []field[ZoneDefault]{
@@ -68,7 +68,7 @@ var defaultKind = within(kind[ZoneDefault]{
 }, "firewall.defaults", func(d *Document) *[]ZoneDefault { return &d.Firewall.Defaults })
 
 var ruleKind = within(kind[Rule]{
-	info: KindInfo{Name: "rule", Plural: "rules", Title: "Rule", Ordered: true,
+	info: KindInfo{Name: "rule", Area: AreaFirewall, Plural: "rules", Title: "Rule", Ordered: true,
 		Help: "An exception to what the zones may do; the first that matches decides."},
 	table: "rules",
 	key:   func(r *Rule) string { return r.Name },
@@ -95,7 +95,7 @@ var ruleKind = within(kind[Rule]{
 }, "firewall.rules", func(d *Document) *[]Rule { return &d.Firewall.Rules })
 
 var forwardKind = within(kind[Forward]{
-	info: KindInfo{Name: "forward", Plural: "forwards", Title: "Port forward", Ordered: true,
+	info: KindInfo{Name: "forward", Area: AreaFirewall, Plural: "forwards", Title: "Port forward", Ordered: true,
 		Help: "Connections from outside that are led to a host inside."},
 	table:   "forwards",
 	key:     func(f *Forward) string { return f.Name },
@@ -117,7 +117,7 @@ var forwardKind = within(kind[Forward]{
 }, "firewall.forwards", func(d *Document) *[]Forward { return &d.Firewall.Forwards })
 
 var natKind = within(kind[NAT]{
-	info: KindInfo{Name: "nat", Plural: "nat", Title: "NAT", Ordered: true,
+	info: KindInfo{Name: "nat", Area: AreaFirewall, Plural: "nat", Title: "NAT", Ordered: true,
 		Help: "Under which address something inside appears outside; the first that matches decides."},
 	table:   "nat",
 	key:     func(n *NAT) string { return n.Name },

@@ -5,7 +5,7 @@ import "fmt"
 var directionChoices = []string{string(In), string(Out)}
 
 var branchKind = within(kind[Branch]{
-	info:    KindInfo{Name: "branch", Plural: "branches", Title: "Branch", Help: "Another office, or a partner, connected by a tunnel."},
+	info:    KindInfo{Name: "branch", Area: AreaIPsec, Plural: "branches", Title: "Branch", Help: "Another office, or a partner, connected by a tunnel."},
 	table:   "branches",
 	key:     func(b *Branch) string { return b.Name },
 	summary: func(b *Branch) string { return fmt.Sprintf("(%s)", list(b.RemoteNetworks)) },
@@ -31,7 +31,7 @@ var branchKind = within(kind[Branch]{
 }, "branches", func(d *Document) *[]Branch { return &d.Branches })
 
 var manualKind = within(kind[ManualSA]{
-	info:    KindInfo{Name: "manual-sa", Plural: "manual-sas", Title: "Manual SA", Help: "A security association keyed by hand, one direction, for peers without IKEv2."},
+	info:    KindInfo{Name: "manual-sa", Area: AreaIPsec, Idle: idleIPsec, Plural: "manual-sas", Title: "Manual SA", Help: "A security association keyed by hand, one direction, for peers without IKEv2."},
 	table:   "manual_sas",
 	key:     func(s *ManualSA) string { return s.Name },
 	summary: func(s *ManualSA) string { return fmt.Sprintf("(%s, %s, SPI %d)", s.Protocol, s.Direction, s.SPI) },
@@ -56,7 +56,7 @@ var manualKind = within(kind[ManualSA]{
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 
 var policyKind = within(kind[Policy]{
-	info: KindInfo{Name: "policy", Plural: "policies", Title: "Policy", Ordered: true,
+	info: KindInfo{Name: "policy", Area: AreaIPsec, Idle: idleIPsec, Plural: "policies", Title: "Policy", Ordered: true,
 		Help: "An entry of the security policy database: protect, bypass or discard; the first that matches decides."},
 	table:   "policies",
 	key:     func(p *Policy) string { return p.Name },
@@ -77,7 +77,7 @@ var policyKind = within(kind[Policy]{
 }, "policies", func(d *Document) *[]Policy { return &d.Policies })
 
 var groupKind = within(kind[Group]{
-	info:    KindInfo{Name: "group", Plural: "groups", Title: "Group", Help: "What its remote users get when they connect."},
+	info:    KindInfo{Name: "group", Area: AreaPeople, Idle: idlePeople, Plural: "groups", Title: "Group", Help: "What its remote users get when they connect."},
 	table:   "groups",
 	key:     func(g *Group) string { return g.Name },
 	summary: func(g *Group) string { return fmt.Sprintf("(%s)", list(g.Pools)) },

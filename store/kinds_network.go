@@ -62,7 +62,7 @@ func settingChanges(old, new Document) []string {
 }
 
 var zoneKind = within(kind[NamedZone]{
-	info:  KindInfo{Name: "zone", Plural: "zones", Title: "Zone", Help: "A part of the network with rules of its own, such as guests or cameras."},
+	info:  KindInfo{Name: "zone", Area: AreaFirewall, Plural: "zones", Title: "Zone", Help: "A part of the network with rules of its own, such as guests or cameras."},
 	table: "zones",
 	tail:  "WHERE builtin = 0 ORDER BY position",
 	key:   func(z *NamedZone) string { return string(z.Name) },
@@ -83,7 +83,7 @@ var zoneKind = within(kind[NamedZone]{
 }, "zones", func(d *Document) *[]NamedZone { return &d.Zones })
 
 var interfaceKind = within(kind[Interface]{
-	info:  KindInfo{Name: "interface", Plural: "interfaces", Title: "Interface", Help: "A network port and its addresses."},
+	info:  KindInfo{Name: "interface", Area: AreaNetwork, Plural: "interfaces", Title: "Interface", Help: "A network port and its addresses."},
 	table: "interfaces",
 	key:   func(n *Interface) string { return n.Name },
 	summary: func(n *Interface) string {
@@ -102,7 +102,7 @@ var interfaceKind = within(kind[Interface]{
 }, "interfaces", func(d *Document) *[]Interface { return &d.Interfaces })
 
 var routeKind = within(kind[Route]{
-	info:    KindInfo{Name: "route", Plural: "routes", Title: "Route to", Help: "A network behind another router of the office."},
+	info:    KindInfo{Name: "route", Area: AreaNetwork, Plural: "routes", Title: "Route to", Help: "A network behind another router of the office."},
 	table:   "routes",
 	key:     func(r *Route) string { return textOf(r.Destination) },
 	summary: func(r *Route) string { return "via " + r.Via.String() },
@@ -113,7 +113,7 @@ var routeKind = within(kind[Route]{
 }, "routes", func(d *Document) *[]Route { return &d.Routes })
 
 var dhcpKind = within(kind[DHCP]{
-	info:    KindInfo{Name: "dhcp", Plural: "dhcp", Title: "Addresses for", Help: "Addresses that this gateway hands out on one of its ports."},
+	info:    KindInfo{Name: "dhcp", Area: AreaNetwork, Idle: idleServices, Plural: "dhcp", Title: "Addresses for", Help: "Addresses that this gateway hands out on one of its ports."},
 	table:   "dhcp",
 	key:     func(d *DHCP) string { return d.Interface },
 	summary: func(d *DHCP) string { return fmt.Sprintf("(%s to %s)", d.First, d.Last) },
@@ -134,7 +134,7 @@ var dhcpKind = within(kind[DHCP]{
 }, "dhcp", func(d *Document) *[]DHCP { return &d.DHCP })
 
 var reservationKind = within(kind[Reservation]{
-	info:    KindInfo{Name: "reservation", Plural: "reservations", Title: "Reservation", Help: "A machine that always gets the same address."},
+	info:    KindInfo{Name: "reservation", Area: AreaNetwork, Idle: idleServices, Plural: "reservations", Title: "Reservation", Help: "A machine that always gets the same address."},
 	table:   "reservations",
 	key:     func(r *Reservation) string { return r.Name },
 	summary: func(r *Reservation) string { return fmt.Sprintf("(%s, %s)", r.MAC, r.Address) },
@@ -155,7 +155,7 @@ var reservationKind = within(kind[Reservation]{
 }, "reservations", func(d *Document) *[]Reservation { return &d.Reservations })
 
 var hostKind = within(kind[Host]{
-	info:    KindInfo{Name: "host", Plural: "hosts", Title: "Host", Help: "A fixed name in the office's domain."},
+	info:    KindInfo{Name: "host", Area: AreaNetwork, Idle: idleServices, Plural: "hosts", Title: "Host", Help: "A fixed name in the office's domain."},
 	table:   "hosts",
 	key:     func(h *Host) string { return h.Name },
 	summary: func(h *Host) string { return "(" + list(h.Addresses) + ")" },

@@ -66,7 +66,7 @@ type Certificate struct {
 }
 
 var userKind = (&kind[User]{
-	info:    KindInfo{Name: "user", Plural: "users", Title: "User", Help: "A person who may work from outside."},
+	info:    KindInfo{Name: "user", Area: AreaPeople, Idle: idlePeople, Plural: "users", Title: "User", Help: "A person who may work from outside."},
 	table:   "users",
 	key:     func(u *User) string { return u.Name },
 	summary: func(u *User) string { return strings.TrimSpace(u.FullName + " " + u.Mail) },
@@ -123,7 +123,7 @@ func (u *User) hashPassword() error {
 const minUserPassword = 10
 
 var deviceKind = (&kind[Device]{
-	info:    KindInfo{Name: "device", Plural: "devices", Title: "Device", Help: "A phone or computer of a user."},
+	info:    KindInfo{Name: "device", Area: AreaPeople, Idle: idlePeople, Plural: "devices", Title: "Device", Help: "A phone or computer of a user."},
 	table:   "devices",
 	key:     func(d *Device) string { return d.Name },
 	summary: func(d *Device) string { return strings.TrimSpace(d.User + " " + d.Platform) },
@@ -139,7 +139,7 @@ var deviceKind = (&kind[Device]{
 }).finish()
 
 var authorityKind = (&kind[Authority]{
-	info:    KindInfo{Name: "authority", Plural: "authorities", Title: "Authority", Help: "A CA that certificates are checked against."},
+	info:    KindInfo{Name: "authority", Area: AreaPeople, Idle: idlePeople, Plural: "authorities", Title: "Authority", Help: "A CA that certificates are checked against."},
 	table:   "authorities",
 	key:     func(a *Authority) string { return a.Name },
 	summary: func(a *Authority) string { return described(a.Certificate) },
@@ -157,7 +157,7 @@ var authorityKind = (&kind[Authority]{
 }).finish()
 
 var certificateKind = (&kind[Certificate]{
-	info:    KindInfo{Name: "certificate", Plural: "certificates", Title: "Certificate", Help: "A certificate of this gateway or of a device."},
+	info:    KindInfo{Name: "certificate", Area: AreaPeople, Idle: idlePeople, Plural: "certificates", Title: "Certificate", Help: "A certificate of this gateway or of a device."},
 	table:   "certificates",
 	key:     func(x *Certificate) string { return x.Name },
 	summary: func(x *Certificate) string { return described(x.Certificate) },

@@ -16,7 +16,7 @@ type Object struct {
 	// Tag names the state of the object, its secrets included.
 	Tag string
 	// Form has a text for each field: "on" for a switch, one line for each value
-	// of a list.
+	// of a list. Entries of a List are left out, see Entries.
 	Form map[string]string
 	// JSON is the object as in a document.
 	JSON json.RawMessage
@@ -30,7 +30,8 @@ type Row struct {
 }
 
 // Input is a new state of an object: the texts of a form or, if it is not
-// empty, JSON. A secret that is left out stays as it is.
+// empty, JSON. A secret that is left out stays as it is, and so do the entries
+// of a List that a form does not have.
 type Input struct {
 	Form map[string]string
 	JSON []byte
@@ -62,6 +63,8 @@ type object interface {
 	tableName() string
 	rows(ctx context.Context, db *DB, contains string, offset, limit int) ([]Row, int, error)
 	open(ctx context.Context, db *DB, name string) (Object, error)
+	storeAll(ctx context.Context, db *DB, all []json.RawMessage) error
+	everything(ctx context.Context, db *DB) ([]json.RawMessage, error)
 	save(ctx context.Context, db *DB, oldName, tag string, in Input) (string, error)
 	remove1(ctx context.Context, db *DB, name string) error
 	usedBy(ctx context.Context, tx *sql.Tx, target, name string) ([]string, error)
@@ -105,6 +108,42 @@ func (db *DB) DeleteObject(ctx context.Context, kind, name string) error {
 		return fmt.Errorf("%q: %w", kind, ErrUnknownKind)
 	}
 	return k.remove1(ctx, db, name)
+}
+
+// ErrDrafted says that objects of a kind belong to the document.
+var ErrDrafted = errors.New("they belong to the configuration document")
+
+// ImportObjects adds or changes many objects that act at once, by their names,
+// whole or not at all. Secrets that are left out stay as they are; objects that
+// are not among the given ones stay too. A ValidationError's fields begin with
+// the object's index, as in [3].mail.
+func (db *DB) ImportObjects(ctx context.Context, kind string, all []json.RawMessage) error {
+	k, err := immediateKind(kind)
+	if err != nil {
+		return err
+	}
+	return k.storeAll(ctx, db, all)
+}
+
+// ExportObjects gives all objects of a kind that acts at once, in the order of
+// their names and without secrets.
+func (db *DB) ExportObjects(ctx context.Context, kind string) ([]json.RawMessage, error) {
+	k, err := immediateKind(kind)
+	if err != nil {
+		return nil, err
+	}
+	return k.everything(ctx, db)
+}
+
+func immediateKind(name string) (object, error) {
+	k := kindNamed(name)
+	switch {
+	case k == nil:
+		return nil, fmt.Errorf("%q: %w", name, ErrUnknownKind)
+	case k.Info().Drafted:
+		return nil, fmt.Errorf("%s: %w", k.Info().Plural, ErrDrafted)
+	}
+	return k, nil
 }
 
 // decode reads a new state of an object.
@@ -177,7 +216,9 @@ func (k *kind[T]) shown(db *DB, o T) (Object, error) {
 		*f.at(&o).(*Secret) = ""
 	}
 	for _, f := range k.fields {
-		out.Form[f.Name] = strings.Join(namesIn(f.at(&o)), "\n")
+		if !f.extent {
+			out.Form[f.Name] = strings.Join(namesIn(f.at(&o)), "\n")
+		}
 	}
 	out.JSON, err = json.Marshal(o)
 	return out, err

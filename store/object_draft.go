@@ -26,7 +26,8 @@ func (k *kind[T]) missing(name string) error {
 }
 
 // put adds or changes an object of the draft, see DB.PutBranch.
-func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T) error {
+// keep takes over from the stored state what the new one leaves out.
+func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T, keep func(o, stored *T)) error {
 	return db.edit(ctx, func(in *inserter, doc *Document) error {
 		all := k.get(doc)
 		at := len(all)
@@ -37,7 +38,7 @@ func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T) err
 			if err := db.sameTag(tag, all[at]); err != nil {
 				return fmt.Errorf("%s %s: %w", k.info.Name, oldName, err)
 			}
-			k.keepSecrets(&o, &all[at])
+			keep(&o, &all[at])
 			if name := k.key(&o); name != oldName {
 				for _, s := range sections {
 					s.renamed(doc, k.info.Name, oldName, name)
@@ -101,12 +102,18 @@ func (k *kind[T]) save(ctx context.Context, db *DB, oldName, tag string, in Inpu
 	if err != nil {
 		return "", err
 	}
-	if k.info.Drafted {
-		err = k.put(ctx, db, oldName, tag, o)
-	} else {
-		err = k.store(ctx, db, oldName, tag, o)
+	if !k.info.Drafted {
+		return k.key(&o), k.store(ctx, db, oldName, tag, o)
 	}
-	return k.key(&o), err
+	keep := func(o, stored *T) {
+		k.keepSecrets(o, stored)
+		for _, f := range k.fields {
+			if _, given := in.Form[f.Name]; f.extent && !given && len(in.JSON) == 0 {
+				*f.at(o).(*[]AddressRange) = *f.at(stored).(*[]AddressRange)
+			}
+		}
+	}
+	return k.key(&o), k.put(ctx, db, oldName, tag, o, keep)
 }
 
 // remove1 deletes one object that nobody refers to.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -47,29 +49,102 @@ func (k *kind[T]) storedRows(ctx context.Context, db *DB, contains string, offse
 
 // store adds or changes an object that acts at once. The draft stays as it is.
 func (k *kind[T]) store(ctx context.Context, db *DB, oldName, tag string, o T) error {
-	return db.write(ctx, func(tx *sql.Tx) error { return k.storeIn(ctx, db, tx, oldName, tag, o) })
-}
-
-func (k *kind[T]) storeIn(ctx context.Context, db *DB, tx *sql.Tx, oldName, tag string, o T) error {
-	if k.prepare != nil {
-		if err := k.prepare(&o); err != nil {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		detail, err := k.storeIn(db, db.inserter(ctx, tx), oldName, tag, o)
+		if err != nil || detail == "" {
 			return err
 		}
-	}
-	name := k.key(&o)
-	in := db.inserter(ctx, tx)
-	var detail string
-	if oldName != "" {
-		old, err := k.readStored(ctx, db, tx, oldName)
+		return db.audit(ctx, tx, "edit", detail)
+	})
+}
+
+// storeAll adds or changes objects by their names.
+func (k *kind[T]) storeAll(ctx context.Context, db *DB, all []json.RawMessage) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		in := db.inserter(ctx, tx)
+		var details []string
+		var found ValidationError
+		for i, text := range all {
+			o, err := k.decode(Input{JSON: text})
+			var detail string
+			if err == nil {
+				oldName := k.key(&o)
+				if _, err := k.readStored(ctx, db, tx, oldName); errors.Is(err, ErrNotFound) {
+					oldName = ""
+				} else if err != nil {
+					return err
+				}
+				detail, err = k.storeIn(db, in, oldName, "", o)
+			}
+			var faults ValidationError
+			if errors.As(err, &faults) {
+				for _, f := range faults {
+					f.Field = fmt.Sprintf("[%d].%s", i, f.Field)
+					found = append(found, f)
+				}
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("[%d]: %w", i, err)
+			}
+			if detail != "" {
+				details = append(details, detail)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+		if len(details) == 0 {
+			return nil
+		}
+		return db.audit(ctx, tx, "import", strings.Join(details, "\n"))
+	})
+}
+
+// everything is all objects without their secrets.
+func (k *kind[T]) everything(ctx context.Context, db *DB) ([]json.RawMessage, error) {
+	out := []json.RawMessage{}
+	err := db.read(ctx, func(tx *sql.Tx) error {
+		all, err := k.selectRows(ctx, db, tx, "ORDER BY name")
 		if err != nil {
 			return err
 		}
+		for i := range all {
+			for _, f := range k.secrets() {
+				*f.at(&all[i]).(*Secret) = ""
+			}
+			text, err := json.Marshal(all[i])
+			if err != nil {
+				return err
+			}
+			out = append(out, text)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// storeIn adds or changes one object and says what that changed; empty if
+// nothing.
+func (k *kind[T]) storeIn(db *DB, in *inserter, oldName, tag string, o T) (detail string, err error) {
+	ctx, tx := in.ctx, in.tx
+	if k.prepare != nil {
+		if err := k.prepare(&o); err != nil {
+			return "", err
+		}
+	}
+	name := k.key(&o)
+	if oldName != "" {
+		old, err := k.readStored(ctx, db, tx, oldName)
+		if err != nil {
+			return "", err
+		}
 		if err := db.sameTag(tag, old); err != nil {
-			return fmt.Errorf("%s %s: %w", k.info.Name, oldName, err)
+			return "", fmt.Errorf("%s %s: %w", k.info.Name, oldName, err)
 		}
 		k.keepSecrets(&o, &old)
 		if detail = strings.Join(k.changes(old, o), "\n"); detail == "" {
-			return nil
+			return "", nil
 		}
 	} else {
 		detail = fmt.Sprintf("%s %s was added%s.", k.info.Title, name, k.factsOf(o).summary)
@@ -82,11 +157,11 @@ func (k *kind[T]) storeIn(ctx context.Context, db *DB, tx *sql.Tx, oldName, tag 
 	}
 	known, err := k.targets(ctx, db, tx, &o)
 	if err != nil {
-		return err
+		return "", err
 	}
 	k.one(c, "", o, known)
 	if len(c.found) > 0 {
-		return relative(c.found, ".")
+		return "", relative(c.found, ".")
 	}
 	if oldName != "" {
 		in.exec("DELETE FROM "+k.table+" WHERE name = ?", oldName)
@@ -98,9 +173,9 @@ func (k *kind[T]) storeIn(ctx context.Context, db *DB, tx *sql.Tx, oldName, tag 
 		}
 	}
 	if in.err != nil {
-		return in.err
+		return "", in.err
 	}
-	return db.audit(ctx, tx, "edit", detail)
+	return detail, nil
 }
 
 // targets are those of the objects that o refers to which exist.

@@ -41,16 +41,24 @@ func ParseDocument(r io.Reader) (Document, error) {
 func unmarshal(text []byte, into any) error {
 	if !utf8.Valid(text) {
 		// encoding/json would replace such bytes, and so change a key quietly.
-		return errors.New("the document is not UTF-8 text")
+		return SyntaxError{errors.New("the document is not UTF-8 text")}
 	}
 	if err := checkFields(text, reflect.TypeOf(into).Elem()); err != nil {
-		return err
+		if found := (ValidationError)(nil); errors.As(err, &found) {
+			return err
+		}
+		return SyntaxError{err}
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("read the document: %w", err)
+		return SyntaxError{fmt.Errorf("read the document: %w", err)}
 	}
 	return nil
 }
+
+// SyntaxError says where a text is no JSON.
+type SyntaxError struct{ error }
+
+func (e SyntaxError) Unwrap() error { return e.error }
 
 // Marshal is the document as indented JSON with a newline at its end. It shows
 // the secrets that the document holds.

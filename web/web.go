@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -23,6 +24,7 @@ var templateFiles embed.FS
 type Store interface {
 	adminStore
 	draftStore
+	objectStore
 	Events(ctx context.Context, limit int) ([]store.Event, error)
 	AppendEvent(ctx context.Context, e store.Event) error
 	Record(ctx context.Context, action, detail string) error
@@ -119,6 +121,21 @@ func (s *server) routes() http.Handler {
 				r.Get("/branches/{name}/delete", s.deletePage)
 				r.Post("/branches/{name}/delete", s.deleteBranch)
 				r.Post("/branches/{name}/reconnect", s.reconnect)
+				r.Get("/objects", s.kinds)
+				r.Get("/objects/{kind}", s.objects)
+				r.Get("/objects/{kind}/new", s.newObject)
+				r.Post("/objects/{kind}/new", s.saveObject)
+				r.Get("/objects/{kind}/edit", s.editObject)
+				r.Post("/objects/{kind}/edit", s.saveObject)
+				r.Get("/objects/{kind}/delete", s.deleteObjectPage)
+				r.Post("/objects/{kind}/delete", s.deleteObject)
+				r.Get("/objects/lists/entries", s.entries)
+				r.Post("/objects/lists/entries", s.changeEntries)
+				r.Get("/api/v1/objects/{kind}", s.apiObjects)
+				r.Post("/api/v1/objects/{kind}", s.apiPut)
+				r.Get("/api/v1/objects/{kind}/item", s.apiObject)
+				r.Put("/api/v1/objects/{kind}/item", s.apiPut)
+				r.Delete("/api/v1/objects/{kind}/item", s.apiDelete)
 				r.Get("/changes", s.changes)
 				r.Post("/changes/apply", s.apply)
 				r.Post("/changes/heartbeat", s.heartbeat)
@@ -136,12 +153,20 @@ func (s *server) routes() http.Handler {
 	return r
 }
 
-// maxBody bounds every form in bytes.
-const maxBody = 64 << 10
+// maxBody bounds every request in bytes; maxList the ones that may carry a
+// list of addresses. Those are read only behind a login.
+const (
+	maxBody = 64 << 10
+	maxList = 8 << 20
+)
 
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		limit := int64(maxBody)
+		if strings.HasPrefix(r.URL.Path, "/objects/lists/") || strings.HasPrefix(r.URL.Path, "/api/v1/objects/lists") {
+			limit = maxList
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -249,7 +249,7 @@ func routes(t *testing.T) (out []struct{ method, path string }) {
 		t.Fatal("the pages are no chi router")
 	}
 	err := chi.Walk(mux, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		out = append(out, struct{ method, path string }{method, strings.NewReplacer("{name}", "leeds", "{id}", "1").Replace(route)})
+		out = append(out, struct{ method, path string }{method, strings.NewReplacer("{name}", "leeds", "{id}", "1", "{kind}", "rules").Replace(route)})
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,389 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"gatehouse/store"
+)
+
+// objectStore is what the pages of all kinds of objects need.
+type objectStore interface {
+	Objects(ctx context.Context, kind, contains string, offset, limit int) ([]store.Row, int, error)
+	Object(ctx context.Context, kind, name string) (store.Object, error)
+	PutObject(ctx context.Context, kind, oldName, tag string, in store.Input) (string, error)
+	DeleteObject(ctx context.Context, kind, name string) error
+	Entries(ctx context.Context, list, holding string, offset, limit int) ([]store.AddressRange, int, error)
+	ChangeEntries(ctx context.Context, list string, add, remove []store.AddressRange) error
+}
+
+// rowsOnPage is how many objects a list shows at once.
+const rowsOnPage = 50
+
+// kindOf finds the kind that the address names by its plural.
+func (s *server) kindOf(w http.ResponseWriter, r *http.Request) (store.KindInfo, bool) {
+	k, err := kindIn(r)
+	if err != nil {
+		s.notFound(w, r)
+	}
+	return k, err == nil
+}
+
+func kindIn(r *http.Request) (store.KindInfo, error) {
+	for _, k := range store.Kinds() {
+		if k.Plural == chi.URLParam(r, "kind") {
+			return k, nil
+		}
+	}
+	return store.KindInfo{}, store.ErrUnknownKind
+}
+
+// area is a heading of the page of all kinds.
+type area struct {
+	Name  store.Area
+	Kinds []store.KindInfo
+}
+
+func (s *server) kinds(w http.ResponseWriter, r *http.Request) {
+	var areas []area
+	for _, k := range store.Kinds() {
+		at := slices.IndexFunc(areas, func(a area) bool { return a.Name == k.Area })
+		if at < 0 {
+			at = len(areas)
+			areas = append(areas, area{Name: k.Area})
+		}
+		areas[at].Kinds = append(areas[at].Kinds, k)
+	}
+	s.render(w, r, http.StatusOK, "objects_all", view{Title: "Configuration", Page: areas})
+}
+
+// listing is one page of a list.
+type listing struct {
+	Kind       store.KindInfo
+	Rows       []store.Row
+	Query      string
+	First      int // number of the first row, from 1
+	Last       int
+	Total      int
+	Back, More string // addresses of the pages around; empty if there is none
+}
+
+// part reads which part of a list is asked for.
+func part(r *http.Request) (offset int, query string) {
+	n, err := strconv.Atoi(r.URL.Query().Get("from"))
+	if err != nil || n < 0 || n > 1<<30 {
+		n = 0
+	}
+	return n, r.URL.Query().Get("q")
+}
+
+// around gives the addresses of the neighbouring pages.
+func around(r *http.Request, offset, shown, total int) (back, more string) {
+	at := func(n int) string {
+		q := r.URL.Query()
+		q.Set("from", strconv.Itoa(n))
+		return r.URL.Path + "?" + q.Encode()
+	}
+	if offset > 0 {
+		back = at(max(0, offset-rowsOnPage))
+	}
+	if offset+shown < total {
+		more = at(offset + shown)
+	}
+	return back, more
+}
+
+func (s *server) objects(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	offset, query := part(r)
+	rows, total, err := s.Store.Objects(r.Context(), k.Name, query, offset, rowsOnPage)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	l := listing{Kind: k, Rows: rows, Query: query, First: offset + 1, Last: offset + len(rows), Total: total}
+	l.Back, l.More = around(r, offset, len(rows), total)
+	s.render(w, r, http.StatusOK, "objects", view{Title: capital(k.Plural), Page: l})
+}
+
+// objectForm is an object as it is typed.
+type objectForm struct {
+	Kind    store.KindInfo
+	OldName string
+	Values  map[string]string
+	// Options are what a field that names other objects can name.
+	Options map[string][]string
+	// Tag and Base are the object as it was when the form was opened.
+	Tag       string
+	Base      url.Values
+	Meanwhile []string
+}
+
+// Fields are those with an input of their own.
+func (f objectForm) Fields() []store.FieldInfo {
+	var out []store.FieldInfo
+	for _, field := range f.Kind.Fields {
+		// A list's entries have a page of their own once it exists.
+		if f.Kind.Name == "list" && field.Name == "entries" && f.OldName != "" {
+			continue
+		}
+		out = append(out, field)
+	}
+	return out
+}
+
+// Wants is the type of input of a field.
+func (f objectForm) Wants(field store.FieldInfo) string {
+	single := field.Type == "text"
+	switch {
+	case single && (len(field.Choices) > 0 || f.Options[field.Name] != nil):
+		return "select"
+	case field.Type == "list" || field.Type == "pem" || field.Type == "note":
+		return "area"
+	case field.Type == "switch" || field.Type == "secret":
+		return field.Type
+	}
+	return "input"
+}
+
+// Choices are the options of a select, the empty one first where it may be.
+func (f objectForm) Choices(field store.FieldInfo) []string {
+	out := slices.Concat(field.Choices, f.Options[field.Name])
+	if !field.Required || f.Values[field.Name] == "" {
+		out = append([]string{""}, out...)
+	}
+	if present := f.Values[field.Name]; !slices.Contains(out, present) {
+		out = append(out, present)
+	}
+	return out
+}
+
+// Part is what the form parts of parts.html need.
+func (f objectForm) Part(info store.FieldInfo, errs formErrors) field {
+	hint := info.Help
+	if info.Type == "secret" && f.OldName != "" {
+		hint = strings.TrimSpace(hint + " Leave it empty to keep the present one.")
+	}
+	if info.Refs != "" && info.Type == "list" {
+		hint = strings.TrimSpace(hint + " Names of " + pluralOf(info.Refs) + ", one a line.")
+	}
+	value := f.Values[info.Name]
+	if info.Type == "secret" {
+		value = "new-password" // what the browser may fill in; the secret never comes back
+	}
+	return newField(info.Name, labelOf(info), hint, value, errs)
+}
+
+func pluralOf(kind string) string {
+	for _, k := range store.Kinds() {
+		if k.Name == kind {
+			return k.Plural
+		}
+	}
+	return kind
+}
+
+// labelOf is a field's label at the head of a line: "Key lifetime".
+func labelOf(f store.FieldInfo) string {
+	if f.Label == "" {
+		return capital(f.Name)
+	}
+	return capital(strings.TrimPrefix(f.Label, "the "))
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + strings.ReplaceAll(s[1:], "_", " ")
+}
+
+func (s *server) newObject(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	f := objectForm{Kind: k, Values: map[string]string{}}
+	for _, field := range k.Fields {
+		if field.Name == "enabled" && k.Idle == "" {
+			f.Values["enabled"] = "on"
+		}
+	}
+	s.objectForm(w, r, http.StatusOK, f, nil)
+}
+
+func (s *server) editObject(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	o, err := s.Store.Object(r.Context(), k.Name, r.URL.Query().Get("name"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.objectForm(w, r, http.StatusOK, objectForm{Kind: k, OldName: o.Name, Values: o.Form, Tag: o.Tag, Base: baseOf(o)}, nil)
+}
+
+// baseOf is an object as a form was opened with it, for the browser to keep.
+func baseOf(o store.Object) url.Values {
+	out := url.Values{}
+	for name, value := range o.Form {
+		out.Set(name, value)
+	}
+	return out
+}
+
+func (s *server) saveObject(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	f := objectForm{Kind: k, OldName: r.URL.Query().Get("name"), Tag: r.PostFormValue("tag"), Values: map[string]string{}}
+	f.Base, _ = url.ParseQuery(r.PostFormValue("base"))
+	for _, field := range f.Fields() {
+		f.Values[field.Name] = r.PostFormValue(field.Name)
+	}
+	name, err := s.Store.PutObject(r.Context(), k.Name, f.OldName, f.Tag, store.Input{Form: f.Values})
+	var found store.ValidationError
+	switch {
+	case errors.As(err, &found):
+		s.objectForm(w, r, http.StatusUnprocessableEntity, f, formErrors(found))
+	case errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound):
+		s.objectConflict(w, r, f)
+	case err != nil:
+		s.fail(w, r, err)
+	default:
+		s.flash(r, saidOf(k, name, "saved"))
+		http.Redirect(w, r, "/objects/"+k.Plural, http.StatusSeeOther)
+	}
+}
+
+// saidOf is the sentence on the next page.
+func saidOf(k store.KindInfo, name, what string) string {
+	if k.Drafted {
+		return fmt.Sprintf("%s %s is %s, but not applied yet.", k.Title, name, what)
+	}
+	return fmt.Sprintf("%s %s is %s.", k.Title, name, what)
+}
+
+// objectConflict shows the form again, as it was typed, with what somebody else
+// changed meanwhile.
+func (s *server) objectConflict(w http.ResponseWriter, r *http.Request, f objectForm) {
+	present, err := s.Store.Object(r.Context(), f.Kind.Name, f.OldName)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		f.Meanwhile = []string{f.Kind.Title + " " + f.OldName + " was deleted. Save to add it again."}
+		f.OldName, f.Tag = "", ""
+	case err != nil:
+		s.fail(w, r, err)
+		return
+	default:
+		for _, field := range f.Kind.Fields {
+			was, is := f.Base.Get(field.Name), present.Form[field.Name]
+			if was != is && field.Type != "secret" {
+				f.Meanwhile = append(f.Meanwhile, fmt.Sprintf("%s is now %s (was %s).", labelOf(field), orNothing(is), orNothing(was)))
+			}
+		}
+		if f.Meanwhile == nil {
+			f.Meanwhile = []string{"A secret or the entries were changed."}
+		}
+		f.Tag, f.Base = present.Tag, baseOf(present)
+	}
+	s.objectForm(w, r, http.StatusConflict, f, nil)
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "not set"
+	}
+	return strings.ReplaceAll(s, "\n", ", ")
+}
+
+// maxOptions is how many names a select offers; beyond, the name is typed.
+const maxOptions = 200
+
+func (s *server) objectForm(w http.ResponseWriter, r *http.Request, code int, f objectForm, errs formErrors) {
+	f.Options = map[string][]string{}
+	for _, field := range f.Kind.Fields {
+		if field.Refs == "" || field.Type == "list" {
+			continue
+		}
+		rows, total, err := s.Store.Objects(r.Context(), field.Refs, "", 0, maxOptions)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		var names []string
+		if field.Refs == "zone" {
+			names = []string{string(store.ZoneLAN), string(store.ZoneWAN)}
+			if f.Kind.Name != "interface" {
+				names = append(names, string(store.ZoneVPN), string(store.ZoneGateway))
+			}
+		}
+		for _, row := range rows {
+			names = append(names, row.Name)
+		}
+		if total <= maxOptions {
+			f.Options[field.Name] = names
+		}
+	}
+	title := "Add: " + strings.ToLower(f.Kind.Title)
+	if f.OldName != "" {
+		title = f.Kind.Title + " " + f.OldName
+	}
+	s.render(w, r, code, "object_form", view{Title: title, Form: f, Errors: errs})
+}
+
+// deletion is what the page asks before it deletes.
+type deletion struct {
+	Kind store.KindInfo
+	Name string
+	// Users still name the object; while there are any, it stays.
+	Users string
+}
+
+func (s *server) deleteObjectPage(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	o, err := s.Store.Object(r.Context(), k.Name, r.URL.Query().Get("name"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.render(w, r, http.StatusOK, "object_delete", view{Title: "Delete " + o.Name + "?", Page: deletion{Kind: k, Name: o.Name}})
+}
+
+func (s *server) deleteObject(w http.ResponseWriter, r *http.Request) {
+	k, ok := s.kindOf(w, r)
+	if !ok {
+		return
+	}
+	name := r.URL.Query().Get("name")
+	err := s.Store.DeleteObject(r.Context(), k.Name, name)
+	var used store.InUseError
+	var found store.ValidationError
+	switch {
+	case errors.As(err, &used) || errors.As(err, &found):
+		s.render(w, r, http.StatusConflict, "object_delete",
+			view{Title: name + " cannot be deleted", Page: deletion{Kind: k, Name: name, Users: capital(err.Error())}})
+	case err != nil:
+		s.fail(w, r, err)
+	default:
+		s.flash(r, saidOf(k, name, "deleted"))
+		http.Redirect(w, r, "/objects/"+k.Plural, http.StatusSeeOther)
+	}
+}
