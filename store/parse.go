@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -89,4 +90,39 @@ func (d Document) WithoutSecrets() Document {
 		s.putSecrets(&d, nil)
 	}
 	return d
+}
+
+// HasSecrets says whether WithoutSecrets leaves anything out.
+func (d Document) HasSecrets() bool {
+	found := map[string]string{}
+	for _, s := range sections {
+		s.collectSecrets(d, found)
+	}
+	return len(found) > 0
+}
+
+// ValidateWithoutSecrets is Validate for an export: secrets may be missing, and
+// their fields are given.
+func (d Document) ValidateWithoutSecrets() (missing []string, err error) {
+	var found, rest ValidationError
+	if err := d.Validate(); !errors.As(err, &found) {
+		return nil, err
+	}
+	secret := map[string]bool{}
+	for _, s := range sections {
+		for _, f := range s.Info().Fields {
+			secret[f.Name] = secret[f.Name] || f.Type == "secret"
+		}
+	}
+	for _, f := range found {
+		if f.Code == "required" && secret[f.Field[strings.LastIndexByte(f.Field, '.')+1:]] {
+			missing = append(missing, f.Field)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	if len(rest) > 0 {
+		return missing, rest
+	}
+	return missing, nil
 }

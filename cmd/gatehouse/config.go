@@ -125,8 +125,8 @@ func exportConfig(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	if len(doc.Branches) > 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Shared keys are left out. An import keeps those of the branches it finds by name.")
+	if doc.HasSecrets() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Keys are left out. An import keeps those of the objects it finds by name.")
 	}
 	_, err = cmd.OutOrStdout().Write(text)
 	return err
@@ -158,14 +158,11 @@ func importConfig(cmd *cobra.Command, dir string, doc store.Document) error {
 // keys, and an import keeps those that the gateway has; which it has is not
 // known here.
 func checkDocument(doc store.Document, notes io.Writer) error {
-	const kept = "kept by the import"
-	for i, b := range doc.Branches {
-		if b.PSK == "" {
-			doc.Branches[i].PSK = kept
-			fmt.Fprintf(notes, "branches[%d].psk: %s has no shared key here; an import must find one stored under this name\n", i, b.Name)
-		}
+	missing, err := doc.ValidateWithoutSecrets()
+	for _, field := range missing {
+		fmt.Fprintf(notes, "%s: not here; an import must find one stored under this name\n", field)
 	}
-	return doc.Validate()
+	return err
 }
 
 // readDocument reads a document, or one that export --with-secrets encrypted.

@@ -24,6 +24,19 @@ before(async () => {
   await page.getByLabel("Shared key", { exact: true }).fill("a key for the screenshots");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/branches/leeds");
+  await page.goto("/objects/lists/new");
+  await page.getByLabel("Name").fill("blocked");
+  await page.getByLabel("Entries").fill("192.0.2.0/24\n198.51.100.7\n2001:db8:66::/48");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL("**/objects/lists");
+  await page.goto("/objects/rules/new");
+  await page.getByLabel("Name").fill("no-entry");
+  await page.getByLabel("From").selectOption("wan");
+  await page.getByLabel("To", { exact: true }).selectOption("lan");
+  await page.getByLabel("Source lists").fill("blocked");
+  await page.getByLabel("Action").selectOption("drop");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL("**/objects/rules");
   cookies = await page.context().storageState();
 });
 
@@ -53,6 +66,22 @@ const views = [
   } },
   { name: "branch-delete", path: "/branches/branch/delete" },
   { name: "branch-delete-dialog", path: "/branches/branch", prepare: (page) => page.getByRole("link", { name: "Delete" }).click() },
+  { name: "objects-all", path: "/objects" },
+  { name: "objects-rules", path: "/objects/rules" },
+  { name: "objects-lists", path: "/objects/lists" },
+  { name: "objects-users", path: "/objects/users" },
+  { name: "object-edit", path: "/objects/rules/edit?name=no-entry" },
+  { name: "object-wrong", path: "/objects/forwards/new", status: 422, prepare: async (page) => {
+    await page.getByLabel("Name").fill("Web");
+    await page.getByLabel("Sources", { exact: true }).fill("nonsense");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("There is a problem").waitFor();
+  } },
+  { name: "object-in-use", path: "/objects/lists/delete?name=blocked", status: 409, prepare: async (page) => {
+    await page.getByRole("button", { name: "Delete blocked" }).click();
+    await page.getByText("is used by rule no-entry").waitFor();
+  } },
+  { name: "entries", path: "/objects/lists/entries?name=blocked" },
   { name: "changes", path: "/changes" },
   { name: "history", path: "/history" },
   { name: "audit", path: "/audit" },
