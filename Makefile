@@ -39,6 +39,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10
 bench: deps build ## Measure, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/... ./cmd/gatehouse
 	GOBIN='$(CURDIR)/build' go install $(WIREGUARD)
+	build/lab scale
 	build/lab bench --wireguard-go build/wireguard
 
 screenshot: deps build ## Take docs/overview.png anew

@@ -88,7 +88,7 @@ func TestARefusedRulesetLeavesTheOldOneAndNamesTheRule(t *testing.T) {
 		}, `"my-rule"`},
 		{"a set whose intervals overlap", func(r *Ruleset) {
 			s := addressSet("spoiled", []span{{netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("10.0.0.9")}})
-			s.elements = append(s.elements, addressSet("", []span{{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.20")}}).elements...)
+			s.spans = append(s.spans, addressSet("", []span{{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.20")}}).spans...)
 			r.addSet(s)
 		}, "set spoiled"},
 		{"a chain of a kind that the hook has not", func(r *Ruleset) {

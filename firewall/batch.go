@@ -107,11 +107,10 @@ func (s set) steps(table *nftables.Table, names setNames) []step {
 		names[s.name] = k.ID
 		return nil
 	}}}
-	elements := s.kernelElements()
-	for first := 0; first < len(elements); first += elementsPerMessage {
-		part := elements[first:min(first+elementsPerMessage, len(elements))]
+	// Each may be two for the kernel.
+	for first := 0; first < s.size(); first += elementsPerMessage / 2 {
 		out = append(out, step{fmt.Sprintf("set %s, elements from the %dth", s.name, first+1), func(c *nftables.Conn) error {
-			return c.SetAddElements(k, part)
+			return c.SetAddElements(k, s.kernelElements(first, min(first+elementsPerMessage/2, s.size())))
 		}})
 	}
 	return out
@@ -140,7 +139,7 @@ const (
 func (r Ruleset) bufferFor(steps int) int {
 	n := steps * bufferPerStep
 	for _, s := range r.sets {
-		n += (2*len(s.elements)/elementsPerMessage + 1) * bufferPerSetMsg
+		n += (2*s.size()/elementsPerMessage + 1) * bufferPerSetMsg
 	}
 	return max(leastBuffer, n)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 
@@ -46,12 +47,35 @@ func keyDevicePair() keyKind {
 	return keyKind{"ifname . ifname", pair, false, binaryutil.NativeEndian}
 }
 
-// set is a named set, or with verdicts a verdict map.
+// set is a named set, or with verdicts a verdict map. A set of addresses has
+// spans instead of elements: there may be a hundred thousand of them.
 type set struct {
 	name     string
 	key      keyKind
 	verdicts bool
 	elements []element
+	spans    []span
+}
+
+// size is how many elements a set has.
+func (s set) size() int { return len(s.elements) + len(s.spans) }
+
+// part yields the elements from one index to another.
+func (s set) part(first, last int) iter.Seq[element] {
+	return func(yield func(element) bool) {
+		for i := first; i < last; i++ {
+			var e element
+			if i < len(s.elements) {
+				e = s.elements[i]
+			} else {
+				p := s.spans[i-len(s.elements)]
+				e = element{label: p.String(), key: p.First.AsSlice(), last: p.Last.AsSlice()}
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // element is one key, or in an interval set the inclusive range key to last.
@@ -62,12 +86,9 @@ type element struct {
 }
 
 func addressSet(name string, spans []span) set {
-	s := set{name: name, key: keyIPv4()}
+	s := set{name: name, key: keyIPv4(), spans: spans}
 	if len(spans) > 0 && spans[0].First.Is6() {
 		s.key = keyIPv6()
-	}
-	for _, p := range spans {
-		s.elements = append(s.elements, element{label: p.String(), key: p.First.AsSlice(), last: p.Last.AsSlice()})
 	}
 	return s
 }
@@ -146,11 +167,11 @@ func connectionStates(invalid verdict) set {
 	}}
 }
 
-// kernelElements are the elements as the kernel stores them: an interval is
-// its first key and, marked as an end, the key after its last.
-func (s set) kernelElements() []nftables.SetElement {
-	out := make([]nftables.SetElement, 0, 2*len(s.elements))
-	for _, e := range s.elements {
+// kernelElements are a part of the elements as the kernel stores them: an
+// interval is its first key and, marked as an end, the key after its last.
+func (s set) kernelElements(first, last int) []nftables.SetElement {
+	out := make([]nftables.SetElement, 0, 2*(last-first))
+	for e := range s.part(first, last) {
 		ke := nftables.SetElement{Key: e.key}
 		if s.verdicts {
 			ke.VerdictData = e.verdict.expr()
@@ -164,6 +185,16 @@ func (s set) kernelElements() []nftables.SetElement {
 		}
 	}
 	return out
+}
+
+// kernelSize is how many kernelElements there are in all. Only an interval up
+// to the very last key has no end.
+func (s set) kernelSize() int {
+	n := s.size()
+	if !s.key.interval || n == 0 {
+		return n
+	}
+	return n + n - 1 + len(s.kernelElements(n-1, n)) - 1
 }
 
 // after is key plus one; false if there is no such key.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 )
 
@@ -11,63 +13,97 @@ import (
 // replaces the table. Sorted by the order of compilation, so that the same
 // policy always gives the same text.
 func (r Ruleset) String() string {
-	body := r.body()
-	return fmt.Sprintf("add table inet %[1]s\ndelete table inet %[1]s\ntable inet %[1]s {\n%[2]s\n\tchain %[3]s {\n\t}\n}\n",
-		tableName, body, generationOf(body))
+	var b strings.Builder
+	r.write(&b, nil)
+	return b.String()
+}
+
+// Differing is both rulesets as text, for a comparison by a person: a long set
+// that is the same in both is only named.
+func Differing(old, new Ruleset) (oldText, newText string) {
+	sets := map[string]set{}
+	for _, s := range old.sets {
+		sets[s.name] = s
+	}
+	same := map[string]bool{}
+	for _, s := range new.sets {
+		same[s.name] = len(s.spans) > longSet && slices.Equal(s.spans, sets[s.name].spans)
+	}
+	var a, b strings.Builder
+	old.write(&a, same)
+	new.write(&b, same)
+	return a.String(), b.String()
+}
+
+// longSet is how many addresses of an unchanged set nobody wants to read.
+const longSet = 100
+
+// write writes the text, without the elements of some sets.
+func (r Ruleset) write(w io.Writer, unsaid map[string]bool) {
+	fmt.Fprintf(w, "add table inet %[1]s\ndelete table inet %[1]s\ntable inet %[1]s {\n", tableName)
+	r.body(w, unsaid)
+	fmt.Fprintf(w, "\n\tchain %s {\n\t}\n}\n", r.generation())
 }
 
 const generationPrefix = "generation_"
 
 // generation is the name of an empty chain that tells which ruleset the
 // kernel holds.
-func (r Ruleset) generation() string { return generationOf(r.body()) }
-
-func generationOf(body string) string {
-	sum := sha256.Sum256([]byte(body))
-	return generationPrefix + hex.EncodeToString(sum[:8])
+func (r Ruleset) generation() string {
+	sum := sha256.New()
+	r.body(sum, nil)
+	return generationPrefix + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-func (r Ruleset) body() string {
-	var parts []string
-	var counters strings.Builder
-	for _, id := range r.counters {
-		fmt.Fprintf(&counters, "\tcounter %s {\n\t}\n", counterName(id))
+// body writes all objects with empty lines between them.
+func (r Ruleset) body(w io.Writer, unsaid map[string]bool) {
+	empty := true
+	between := func() {
+		if !empty {
+			io.WriteString(w, "\n")
+		}
+		empty = false
 	}
 	if len(r.counters) > 0 {
-		parts = append(parts, counters.String())
+		between()
+	}
+	for _, id := range r.counters {
+		fmt.Fprintf(w, "\tcounter %s {\n\t}\n", counterName(id))
 	}
 	for _, s := range r.sets {
-		parts = append(parts, s.text())
+		between()
+		s.write(w, unsaid[s.name])
 	}
 	for _, c := range r.chains {
-		parts = append(parts, c.text())
+		between()
+		io.WriteString(w, c.text())
 	}
-	return strings.Join(parts, "\n")
 }
 
-func (s set) text() string {
-	var b strings.Builder
+func (s set) write(w io.Writer, unsaid bool) {
 	kind, types := "set", s.key.name
 	if s.verdicts {
 		kind, types = "map", types+" : verdict"
 	}
-	fmt.Fprintf(&b, "\t%s %s {\n\t\ttype %s\n", kind, s.name, types)
+	fmt.Fprintf(w, "\t%s %s {\n\t\ttype %s\n", kind, s.name, types)
 	if s.key.interval {
-		b.WriteString("\t\tflags interval\n")
+		io.WriteString(w, "\t\tflags interval\n")
 	}
-	if len(s.elements) > 0 {
-		b.WriteString("\t\telements = {\n")
-		for _, e := range s.elements {
-			b.WriteString("\t\t\t" + e.label)
+	switch {
+	case unsaid:
+		fmt.Fprintf(w, "\t\t# %d elements\n", s.size())
+	case s.size() > 0:
+		io.WriteString(w, "\t\telements = {\n")
+		for e := range s.part(0, s.size()) {
+			io.WriteString(w, "\t\t\t"+e.label)
 			if s.verdicts {
-				b.WriteString(" : " + e.verdict.text())
+				io.WriteString(w, " : "+e.verdict.text())
 			}
-			b.WriteString(",\n")
+			io.WriteString(w, ",\n")
 		}
-		b.WriteString("\t\t}\n")
+		io.WriteString(w, "\t\t}\n")
 	}
-	b.WriteString("\t}\n")
-	return b.String()
+	io.WriteString(w, "\t}\n")
 }
 
 func (c chain) text() string {

@@ -57,12 +57,12 @@ func (r Ruleset) verify() error {
 		}
 	}
 	for _, s := range r.sets {
-		elements, err := c.GetSetElements(&nftables.Set{Table: table, Name: s.name})
+		held, err := heldElements(s.name)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", s.name, err)
 		}
-		if want := len(s.kernelElements()); len(elements) != want {
-			errs = append(errs, fmt.Errorf("set %s has %d keys instead of %d", s.name, len(elements), want))
+		if want := s.kernelSize(); held != want {
+			errs = append(errs, fmt.Errorf("set %s has %d keys instead of %d", s.name, held, want))
 		}
 	}
 	return errors.Join(errs...)

@@ -53,8 +53,10 @@ type KindInfo struct {
 	Name   string // as in addresses of pages: "rule"
 	Plural string // "rules"
 	Title  string // begins a sentence: "Rule"
-	Help   string // one sentence
-	Area   Area
+	// Heading is what a page of them is called: "Port forwards".
+	Heading string
+	Help    string // one sentence
+	Area    Area
 	// Idle says, in a sentence, that this version keeps the objects without
 	// carrying them out; empty if it does.
 	Idle string
@@ -94,6 +96,7 @@ type FieldInfo struct {
 // finish fills in what follows from the rest.
 func (k *kind[T]) finish() *kind[T] {
 	k.tail = cmp.Or(k.tail, "ORDER BY position")
+	k.info.Heading = cmp.Or(k.info.Heading, strings.ToUpper(k.info.Plural[:1])+k.info.Plural[1:])
 	k.info.Drafted = k.path != ""
 	for i := range k.fields {
 		f := &k.fields[i]

@@ -50,7 +50,7 @@ var serviceKind = within(kind[Service]{
 }, "services", func(d *Document) *[]Service { return &d.Services })
 
 var defaultKind = within(kind[ZoneDefault]{
-	info:  KindInfo{Name: "default", Area: AreaFirewall, Plural: "defaults", Title: "Default", Help: "What happens between two zones when no rule decides."},
+	info:  KindInfo{Name: "default", Heading: "Zone matrix", Area: AreaFirewall, Plural: "defaults", Title: "Default", Help: "What happens between two zones when no rule decides."},
 	table: "zone_defaults",
 	key:   func(d *ZoneDefault) string { return string(d.From) + " to " + string(d.To) },
 	fields: []field[ZoneDefault]{
@@ -95,7 +95,7 @@ var ruleKind = within(kind[Rule]{
 }, "firewall.rules", func(d *Document) *[]Rule { return &d.Firewall.Rules })
 
 var forwardKind = within(kind[Forward]{
-	info: KindInfo{Name: "forward", Area: AreaFirewall, Plural: "forwards", Title: "Port forward", Ordered: true,
+	info: KindInfo{Name: "forward", Heading: "Port forwards", Area: AreaFirewall, Plural: "forwards", Title: "Port forward", Ordered: true,
 		Help: "Connections from outside that are led to a host inside."},
 	table:   "forwards",
 	key:     func(f *Forward) string { return f.Name },
@@ -117,7 +117,7 @@ var forwardKind = within(kind[Forward]{
 }, "firewall.forwards", func(d *Document) *[]Forward { return &d.Firewall.Forwards })
 
 var natKind = within(kind[NAT]{
-	info: KindInfo{Name: "nat", Area: AreaFirewall, Plural: "nat", Title: "NAT", Ordered: true,
+	info: KindInfo{Name: "nat", Heading: "NAT", Area: AreaFirewall, Plural: "nat", Title: "NAT", Ordered: true,
 		Help: "Under which address something inside appears outside; the first that matches decides."},
 	table:   "nat",
 	key:     func(n *NAT) string { return n.Name },

@@ -31,7 +31,7 @@ var branchKind = within(kind[Branch]{
 }, "branches", func(d *Document) *[]Branch { return &d.Branches })
 
 var manualKind = within(kind[ManualSA]{
-	info:    KindInfo{Name: "manual-sa", Area: AreaIPsec, Idle: idleIPsec, Plural: "manual-sas", Title: "Manual SA", Help: "A security association keyed by hand, one direction, for peers without IKEv2."},
+	info:    KindInfo{Name: "manual-sa", Heading: "Manual SAs", Area: AreaIPsec, Idle: idleIPsec, Plural: "manual-sas", Title: "Manual SA", Help: "A security association keyed by hand, one direction, for peers without IKEv2."},
 	table:   "manual_sas",
 	key:     func(s *ManualSA) string { return s.Name },
 	summary: func(s *ManualSA) string { return fmt.Sprintf("(%s, %s, SPI %d)", s.Protocol, s.Direction, s.SPI) },

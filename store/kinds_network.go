@@ -113,7 +113,7 @@ var routeKind = within(kind[Route]{
 }, "routes", func(d *Document) *[]Route { return &d.Routes })
 
 var dhcpKind = within(kind[DHCP]{
-	info:    KindInfo{Name: "dhcp", Area: AreaNetwork, Idle: idleServices, Plural: "dhcp", Title: "Addresses for", Help: "Addresses that this gateway hands out on one of its ports."},
+	info:    KindInfo{Name: "dhcp", Heading: "DHCP", Area: AreaNetwork, Idle: idleServices, Plural: "dhcp", Title: "Addresses for", Help: "Addresses that this gateway hands out on one of its ports."},
 	table:   "dhcp",
 	key:     func(d *DHCP) string { return d.Interface },
 	summary: func(d *DHCP) string { return fmt.Sprintf("(%s to %s)", d.First, d.Last) },
@@ -134,7 +134,7 @@ var dhcpKind = within(kind[DHCP]{
 }, "dhcp", func(d *Document) *[]DHCP { return &d.DHCP })
 
 var reservationKind = within(kind[Reservation]{
-	info:    KindInfo{Name: "reservation", Area: AreaNetwork, Idle: idleServices, Plural: "reservations", Title: "Reservation", Help: "A machine that always gets the same address."},
+	info:    KindInfo{Name: "reservation", Heading: "Address reservations", Area: AreaNetwork, Idle: idleServices, Plural: "reservations", Title: "Reservation", Help: "A machine that always gets the same address."},
 	table:   "reservations",
 	key:     func(r *Reservation) string { return r.Name },
 	summary: func(r *Reservation) string { return fmt.Sprintf("(%s, %s)", r.MAC, r.Address) },
@@ -155,7 +155,7 @@ var reservationKind = within(kind[Reservation]{
 }, "reservations", func(d *Document) *[]Reservation { return &d.Reservations })
 
 var hostKind = within(kind[Host]{
-	info:    KindInfo{Name: "host", Area: AreaNetwork, Idle: idleServices, Plural: "hosts", Title: "Host", Help: "A fixed name in the office's domain."},
+	info:    KindInfo{Name: "host", Heading: "Host names", Area: AreaNetwork, Idle: idleServices, Plural: "hosts", Title: "Host", Help: "A fixed name in the office's domain."},
 	table:   "hosts",
 	key:     func(h *Host) string { return h.Name },
 	summary: func(h *Host) string { return "(" + list(h.Addresses) + ")" },

@@ -92,6 +92,10 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 		}
 		return db.audit(ctx, tx, "apply", fmt.Sprintf("Revision %d is tried. %s", rev.ID, message))
 	})
+	if err == nil {
+		// Most likely it is confirmed soon, and its lists are in memory once.
+		db.confirmed.put(rev.ID, rev.Document)
+	}
 	return rev, err
 }
 

@@ -65,7 +65,7 @@ func packed(all []AddressRange) []byte {
 }
 
 func unpacked(text []byte) ([]AddressRange, error) {
-	var out []AddressRange
+	out := make([]AddressRange, 0, len(text)/9) // IPv4; at most twice what is needed
 	for len(text) > 0 {
 		n := 4
 		if text[0] == 6 {
@@ -85,8 +85,9 @@ func unpacked(text []byte) ([]AddressRange, error) {
 	return out, nil
 }
 
-// revisionCache is the document of the confirmed revision, which every page
-// compares with the draft. A revision never changes.
+// revisionCache is the document of one revision: the confirmed one, which every
+// page compares with the draft, or the one that is on trial. A revision never
+// changes.
 type revisionCache struct {
 	mu  sync.Mutex
 	id  int64

@@ -114,7 +114,7 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 	}
 	l := listing{Kind: k, Rows: rows, Query: query, First: offset + 1, Last: offset + len(rows), Total: total}
 	l.Back, l.More = around(r, offset, len(rows), total)
-	s.render(w, r, http.StatusOK, "objects", view{Title: capital(k.Plural), Page: l})
+	s.render(w, r, http.StatusOK, "objects", view{Title: k.Heading, Page: l})
 }
 
 // objectForm is an object as it is typed.

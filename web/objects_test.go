@@ -21,7 +21,7 @@ func TestEveryKindHasItsPages(t *testing.T) {
 		if k.Name != "branch" && !strings.Contains(all.body, `href="/objects/`+k.Plural+`"`) {
 			t.Errorf("%s are not on the page of all", k.Plural)
 		}
-		b.get("/objects/"+k.Plural).want(t, http.StatusOK, "<h1>"+capital(k.Plural), template.HTMLEscapeString(k.Help))
+		b.get("/objects/"+k.Plural).want(t, http.StatusOK, "<h1>"+k.Heading, template.HTMLEscapeString(k.Help))
 		form := b.get("/objects/" + k.Plural + "/new")
 		form.want(t, http.StatusOK)
 		for _, f := range k.Fields {

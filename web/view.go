@@ -51,7 +51,7 @@ func loadPages(a *assets) (map[string]*template.Template, error) {
 	funcs := template.FuncMap{
 		"asset": a.url, "bytes": humanBytes, "ago": ago, "clock": clock, "state": stateWords, "revisionState": revisionWords,
 		"sentence": sentence, "fix": nextStep, "lines": lines, "field": newField, "base": fieldBase,
-		"join": strings.Join, "within": within, "capital": capital, "label": labelOf,
+		"join": strings.Join, "within": within, "label": labelOf,
 	}
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {

@@ -39,7 +39,7 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 		return web.Review{}, err
 	}
 	return web.Review{
-		Firewall: diffLines(held.String(), next.ruleset.String()),
+		Firewall: diffLines(firewall.Differing(held, next.ruleset)),
 		Risks:    g.risks(now.Document, draft, client, server),
 	}, nil
 }

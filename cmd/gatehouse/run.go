@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -49,7 +50,15 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 	return c
 }
 
+// memoryGoal in bytes is above what a large office needs (bench/store.md) and
+// keeps the collector from letting the heap grow to twice of that on a box
+// with little memory. GOMEMLIMIT sets another one.
+const memoryGoal = 96 << 20
+
 func run(ctx context.Context, o runOptions) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
 	log, err := newLogger(o.logLevel)
 	if err != nil {
 		return err

@@ -49,6 +49,7 @@ func command() *cobra.Command {
 	add("run", "Start everything and show it until Ctrl-C", office.Run)
 	verify := add("verify", "Run every check, one line each", office.Verify)
 	verify.Flags().StringVar(&o.Only, "run", "", "only checks whose name matches this regular expression")
+	add("scale", "Measure a gateway with a large configuration", office.Scale)
 	bench := add("bench", "Measure the tunnel beside the bare path and wireguard-go", office.Bench)
 	bench.Flags().StringVar(&o.WireGuard, "wireguard-go", "build/wireguard", "the wireguard-go binary")
 	return root
