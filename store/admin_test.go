@@ -39,7 +39,7 @@ func TestOldEventsGo(t *testing.T) {
 	}
 	for i := range 3 {
 		e := Event{Time: time.UnixMilli(int64(i)), Severity: "warn", Kind: "tunnel", Subject: "leeds", Message: fmt.Sprint("new ", i)}
-		if err := db.AppendEvent(ctx, e); err != nil {
+		if err := db.AppendEvents(ctx, e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -57,7 +57,7 @@ const maxAuditDetail = 16 << 10
 
 // Record writes an entry that belongs to no other change.
 func (db *DB) Record(ctx context.Context, action, detail string) error {
-	return db.write(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, action, detail) })
+	return db.writeAnyway(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, action, detail) })
 }
 
 // audit writes an entry in the transaction of what it tells.

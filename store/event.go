@@ -24,17 +24,20 @@ type Event struct {
 // keepEvents bounds the table.
 const keepEvents = 10_000
 
-// AppendEvent adds an event; the oldest go when there are too many.
-func (db *DB) AppendEvent(ctx context.Context, e Event) error {
-	return db.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "INSERT INTO events (time, severity, kind, subject, message) VALUES (?, ?, ?, ?, ?)",
-			millis(e.Time), e.Severity, e.Kind, e.Subject, e.Message)
-		if err != nil {
-			return fmt.Errorf("store an event: %w", err)
-		}
-		id, err := res.LastInsertId()
-		if err != nil {
-			return fmt.Errorf("store an event: %w", err)
+// AppendEvents adds events in one transaction; the oldest go when there are
+// too many.
+func (db *DB) AppendEvents(ctx context.Context, all ...Event) error {
+	return db.writeAnyway(ctx, func(tx *sql.Tx) error {
+		var id int64
+		for _, e := range all {
+			res, err := tx.ExecContext(ctx, "INSERT INTO events (time, severity, kind, subject, message) VALUES (?, ?, ?, ?, ?)",
+				millis(e.Time), e.Severity, e.Kind, e.Subject, e.Message)
+			if err != nil {
+				return fmt.Errorf("store an event: %w", err)
+			}
+			if id, err = res.LastInsertId(); err != nil {
+				return fmt.Errorf("store an event: %w", err)
+			}
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id <= ?", id-keepEvents); err != nil {
 			return fmt.Errorf("drop old events: %w", err)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3" // also the driver "sqlite3"
@@ -38,6 +39,7 @@ type DB struct {
 	draft          draftCache
 	confirmed      revisionCache
 	changes        changesCache
+	frozen         atomic.Bool
 }
 
 // ErrDamaged says that the database file is not whole. Recover helps.
@@ -110,11 +112,29 @@ func whole(ctx context.Context, handle *sql.DB) error {
 	return nil
 }
 
+// driverName is go-sqlite3 with the settings that its addresses cannot name.
+const driverName = "gatehouse-sqlite3"
+
+// The WAL is copied into the database after so many pages of 4 KiB, and cut
+// back to so many bytes once that is done: a large import must not keep its
+// room on a small card for good.
+const (
+	checkpointPages = 256
+	walBytes        = 1 << 20
+)
+
+func init() {
+	sql.Register(driverName, &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		_, err := c.Exec(fmt.Sprintf("PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d", checkpointPages, walBytes), nil)
+		return err
+	}})
+}
+
 func connect(path string, connections int, options url.Values) (*sql.DB, error) {
 	for name, value := range map[string]string{"_journal_mode": "WAL", "_foreign_keys": "on", "_busy_timeout": "10000"} {
 		options.Set(name, value)
 	}
-	handle, err := sql.Open("sqlite3", dataSource(path, options))
+	handle, err := sql.Open(driverName, dataSource(path, options))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
@@ -173,17 +193,26 @@ func (db *DB) migrate(ctx context.Context) error {
 	return nil
 }
 
-// write runs f in one transaction that is undone if f fails.
+// write runs f in one transaction that is undone if f fails. A fault of the
+// disk comes back as a DiskError.
 func (db *DB) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if db.frozen.Load() {
+		return errFrozen
+	}
+	return db.writeAnyway(ctx, f)
+}
+
+// writeAnyway is write also when the database is frozen.
+func (db *DB) writeAnyway(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return ofDisk(fmt.Errorf("database: %w", err))
 	}
 	if err := f(tx); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+		return errors.Join(ofDisk(err), ignoreDone(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("database: %w", err)
+		return ofDisk(fmt.Errorf("database: %w", err))
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func TestManyWritersAtOnce(t *testing.T) {
 				if err := db.Import(ctx, doc); err != nil {
 					t.Error(err)
 				}
-				if err := db.AppendEvent(ctx, Event{Time: time.Now(), Severity: "info", Kind: "system", Message: "x"}); err != nil {
+				if err := db.AppendEvents(ctx, Event{Time: time.Now(), Severity: "info", Kind: "system", Message: "x"}); err != nil {
 					t.Error(err)
 				}
 				if _, err := db.Changes(ctx); err != nil {

@@ -29,7 +29,7 @@ func TestSnapshotsAreWholeWhileOthersWrite(t *testing.T) {
 				return
 			default:
 			}
-			if err := db.AppendEvent(ctx, Event{Time: time.Now(), Severity: "info", Kind: "system", Message: fmt.Sprint(i)}); err != nil {
+			if err := db.AppendEvents(ctx, Event{Time: time.Now(), Severity: "info", Kind: "system", Message: fmt.Sprint(i)}); err != nil {
 				done <- err
 				return
 			}

@@ -188,3 +188,9 @@ func generated(seed uint64) Document {
 	addThings(&doc, r, func() int { return r.IntN(4) })
 	return doc
 }
+
+// rangeOf is one IPv4 address.
+func rangeOf(a [4]byte) AddressRange {
+	addr := netip.AddrFrom4(a)
+	return AddressRange{addr, addr}
+}

@@ -53,6 +53,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var used store.InUseError
 	var large *http.MaxBytesError
 	var syntax store.SyntaxError
+	var disk store.DiskError
 	switch {
 	case errors.As(err, &large):
 		p = problem{Title: "The request is too long", Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
@@ -69,6 +70,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem{Title: "There is no such object", Status: http.StatusNotFound, Detail: err.Error()}
 	case errors.Is(err, errNotJSON) || errors.As(err, &syntax):
 		p = problem{Title: "The request is not understood", Status: http.StatusBadRequest, Detail: err.Error()}
+	case errors.As(err, &disk):
+		p = problem{Title: disk.Message, Status: http.StatusInsufficientStorage}
+		s.Log.Error("a request failed", "path", r.URL.Path, "err", err)
 	default:
 		s.Log.Error("a request failed", "path", r.URL.Path, "err", err)
 	}

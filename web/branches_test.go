@@ -92,7 +92,7 @@ func TestForeignTextIsEscaped(t *testing.T) {
 	s.gateway.status.Name = evil
 	s.gateway.status.Tunnels[0] = Tunnel{Branch: "leeds", State: TunnelDown, RemoteID: evil, Remote: evil,
 		Problem: &Problem{Code: "wrong_identity", Ours: []string{evil}, Theirs: []string{evil}, Detail: evil}}
-	if err := s.db.AppendEvent(t.Context(), store.Event{Time: s.now, Severity: "warn", Kind: "tunnel", Subject: evil, Message: evil}); err != nil {
+	if err := s.db.AppendEvents(t.Context(), store.Event{Time: s.now, Severity: "warn", Kind: "tunnel", Subject: evil, Message: evil}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/", "/branches", "/branches/leeds"} {

@@ -196,7 +196,7 @@ func (s *server) setPassword(w http.ResponseWriter, r *http.Request) {
 // event files something for later; a failure to do so is only logged.
 func (s *server) event(r *http.Request, severity, kind, subject, message string) {
 	e := store.Event{Time: s.Now(), Severity: severity, Kind: kind, Subject: subject, Message: message}
-	if err := s.Store.AppendEvent(r.Context(), e); err != nil {
+	if err := s.Store.AppendEvents(r.Context(), e); err != nil {
 		s.Log.Error("cannot store an event", "err", err)
 	}
 }

@@ -26,7 +26,7 @@ type Store interface {
 	draftStore
 	objectStore
 	Events(ctx context.Context, limit int) ([]store.Event, error)
-	AppendEvent(ctx context.Context, e store.Event) error
+	AppendEvents(ctx context.Context, all ...store.Event) error
 	Record(ctx context.Context, action, detail string) error
 	Audit(ctx context.Context, before int64, limit int) ([]store.AuditEntry, error)
 }
@@ -197,6 +197,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	s.Log.Error("page failed", "path", r.URL.Path, "err", err)
+	var disk store.DiskError
+	if errors.As(err, &disk) {
+		s.message(w, r, http.StatusInsufficientStorage, disk.Message+".", "The gateway goes on working as it was. See to its disk, then try again.")
+		return
+	}
 	s.message(w, r, http.StatusInternalServerError, "Something went wrong",
 		fmt.Sprintf("The gateway goes on working. The error is in its log, at %s.", s.Now().Format(time.TimeOnly)))
 }

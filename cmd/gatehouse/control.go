@@ -122,6 +122,12 @@ func ask(ctx context.Context, dir, method, path string) ([]byte, error) {
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, socketName))
+			if err != nil {
+				// On a read-only disk the gateway runs from a copy.
+				if other, otherErr := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(copyOf(dir), socketName)); otherErr == nil {
+					conn, err = other, nil
+				}
+			}
 			if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 				return nil, errNotRunning
 			}

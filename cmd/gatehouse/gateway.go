@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/firewall"
@@ -27,7 +28,8 @@ type gateway struct {
 	adminPort uint16
 	started   time.Time
 	events    chan store.Event
-	notice    string // what the start found wrong, for the page; or empty
+	lost      atomic.Int64 // events that found no room
+	notice    string       // what the start found wrong, for the page; or empty
 
 	// applying serialises changes of the running state.
 	applying sync.Mutex
@@ -170,26 +172,4 @@ func (g *gateway) tunnelEvent(e ipsec.Event) {
 		ev.Message = "The tunnel failed: " + e.Reason.Error()
 	}
 	g.file(ev)
-}
-
-func (g *gateway) file(ev store.Event) {
-	select {
-	case g.events <- ev:
-	default:
-		g.log.Warn("an event was lost: the database is too slow", "kind", ev.Kind, "subject", ev.Subject)
-	}
-}
-
-// writeEvents puts filed events into the database until ctx ends.
-func (g *gateway) writeEvents(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case ev := <-g.events:
-			if err := g.db.AppendEvent(ctx, ev); err != nil && ctx.Err() == nil {
-				g.log.Error("cannot store an event", "err", err)
-			}
-		}
-	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,7 +57,7 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 // with little memory. GOMEMLIMIT sets another one.
 const memoryGoal = 96 << 20
 
-func run(ctx context.Context, o runOptions) error {
+func run(ctx context.Context, o runOptions) (err error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryGoal)
 	}
@@ -67,6 +69,13 @@ func run(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	given := o.dir
+	var readOnly bool
+	var done func() error
+	if o.dir, readOnly, done, err = workingDirectory(given); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	unlock, err := lockDirectory(o.dir)
 	if err != nil {
 		return err
@@ -114,6 +123,13 @@ func run(ctx context.Context, o runOptions) error {
 	if err := g.boot(ctx); err != nil {
 		return err
 	}
+	if readOnly {
+		// From here on; what was done for the start is in memory and lost.
+		g.db.Freeze()
+		g.notice = strings.TrimSpace(g.notice + fmt.Sprintf(" The disk with %s is read-only: it may be dying. "+
+			"The gateway works as it was last configured, and nothing can be changed until it is replaced.", given))
+		log.Error(g.notice, "copy", o.dir)
+	}
 	page, err := newPage(g, o)
 	if err != nil {
 		return err
@@ -141,7 +157,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	})
 	tasks.Go(func() error { return page.serve(ctx) })
 	tasks.Go(func() error { return control.serve(ctx) })
-	tasks.Go(func() error { return g.writeEvents(ctx) })
+	tasks.Go(func() error { return g.writeEvents(ctx, eventDelay) })
 	tasks.Go(func() error { return g.followPeers(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })

@@ -43,7 +43,7 @@ func openStore(ctx context.Context, dir string, log *slog.Logger) (db *store.DB,
 	if err != nil {
 		return nil, "", err
 	}
-	err = db.AppendEvent(ctx, store.Event{Time: time.Now(), Severity: "error", Kind: "system", Message: notice})
+	err = db.AppendEvents(ctx, store.Event{Time: time.Now(), Severity: "error", Kind: "system", Message: notice})
 	return db, notice, err
 }
 

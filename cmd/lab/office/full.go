@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +118,59 @@ func moveFiles(from, to string) error {
 		if err := os.Remove(source); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// diskReadOnly: a card that is dying takes no more writes, and then the gateway
+// is restarted.
+func diskReadOnly(ctx context.Context, l *Office) (seen string, err error) {
+	dir := l.Branch.data()
+	// The first password is chosen while that can be saved.
+	if err := l.branchPage().says(ctx, "/", "Overview"); err != nil {
+		return "", err
+	}
+	if err := errors.Join(l.Branch.Stop(syscall.SIGTERM), onSmallDisk(dir), remount(dir, unix.MS_RDONLY)); err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, l.Branch.Stop(syscall.SIGTERM), remount(dir, 0), offSmallDisk(dir), l.Branch.Boot(ctx),
+			l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC))
+	}()
+	if err := errors.Join(l.Branch.Boot(ctx), l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC)); err != nil {
+		return "", err
+	}
+	const told = "is read-only"
+	if err := l.branchPage().says(ctx, "/", told); err != nil {
+		return "", err
+	}
+	client, err := l.branchPage().logIn()
+	if err != nil {
+		return "", err
+	}
+	defer client.CloseIdleConnections()
+	resp, err := client.PostForm(l.branchPage().url("/branches/hq/delete"), nil)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusInsufficientStorage || !strings.Contains(string(text), told) {
+		return "", fmt.Errorf("an edit was answered with %s, %v", resp.Status, err)
+	}
+	if err := l.Branch.Import(ctx, branchDocument(psk, rekeyInChecks)); err == nil || !strings.Contains(err.Error(), "read-only") {
+		return "", fmt.Errorf("an import said: %v", err)
+	}
+	if _, err := l.Branch.tool(ctx, nil, "apply", "--now"); err == nil {
+		return "", errors.New("an apply was accepted")
+	}
+	return "after a restart on it tunnel and traffic are as before, the page says so in red and refuses edits", l.BranchPC.reaches(ctx, hqPC)
+}
+
+// remount changes how a file system that the check mounted may be used.
+func remount(dir string, flags uintptr) error {
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, ""); err != nil {
+		return fmt.Errorf("remount %s: %w", dir, err)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ func Checks() []Check {
 		{"damaged", "a damaged database is replaced by its last copy", damagedDatabase},
 		{"restore", "a backup comes back on other hardware", otherHardware},
 		{"disk-full", "a full disk refuses edits and forwards on", diskFull},
+		{"disk-read-only", "a disk that only reads keeps the gateway as it was", diskReadOnly},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
