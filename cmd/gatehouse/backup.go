@@ -37,6 +37,53 @@ func backupCommand(dir *string) *cobra.Command {
 	return c
 }
 
+// backupDailyCommand sets the schedule; the running gateway looks at it once
+// an hour.
+func backupDailyCommand(dir *string) *cobra.Command {
+	var file string
+	var keep int
+	var off bool
+	c := &cobra.Command{
+		Use:   "backup-daily [DIR]",
+		Short: "Write a backup into DIR each day, or say where it goes",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, out := cmd.Context(), cmd.OutOrStdout()
+			return withStore(ctx, *dir, func(db *store.DB) error {
+				switch {
+				case off && len(args) == 0:
+					return db.ClearBackupSchedule(ctx)
+				case off:
+					return errors.New("--off takes no directory")
+				case len(args) == 1:
+					passphrase, err := askPassphrase(cmd, file, true)
+					if err != nil {
+						return err
+					}
+					where, err := filepath.Abs(args[0])
+					if err != nil {
+						return err
+					}
+					return db.SetBackupSchedule(ctx, store.BackupSchedule{Directory: where, Keep: keep, Passphrase: store.Secret(passphrase)})
+				}
+				s, err := db.BackupSchedule(ctx)
+				if errors.Is(err, store.ErrNotFound) {
+					fmt.Fprintln(out, "No backup is written each day.")
+					return nil
+				}
+				if err == nil {
+					fmt.Fprintf(out, "A backup is written into %s each day; the newest %d are kept.\n", s.Directory, s.Keep)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().IntVar(&keep, "keep", 14, "how many backups stay")
+	c.Flags().BoolVar(&off, "off", false, "write none any more; those that are there stay")
+	passphraseFlag(c, &file)
+	return c
+}
+
 // withStore opens a database that must be there, for one piece of work.
 func withStore(ctx context.Context, dir string, work func(*store.DB) error) error {
 	if !store.Exists(dir) {

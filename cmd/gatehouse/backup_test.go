@@ -109,3 +109,28 @@ func TestFactoryResetSetsAside(t *testing.T) {
 		t.Errorf("%s %v", out, err)
 	}
 }
+
+func TestTheDailyBackupIsSetAndEnded(t *testing.T) {
+	dir, target := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if _, _, err := gatehouse(t, officeText(t), "config", "import", "-", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	says := func(want string) {
+		t.Helper()
+		if out, _, err := gatehouse(t, "", "backup-daily", "--data", dir); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%q %v, want %q", out, err, want)
+		}
+	}
+	says("No backup is written each day.")
+	if _, _, err := gatehouse(t, "", "backup-daily", target, "--keep", "5", "--passphrase-file", phrase(t, "short"), "--data", dir); err == nil || !strings.Contains(err.Error(), "at least 12") {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := gatehouse(t, "", "backup-daily", target, "--keep", "5", "--passphrase-file", phrase(t, "correct horse battery"), "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	says("into " + target + " each day; the newest 5 are kept.")
+	if _, _, err := gatehouse(t, "", "backup-daily", "--off", "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	says("No backup is written each day.")
+}

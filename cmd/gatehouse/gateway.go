@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,8 @@ type gateway struct {
 	revision int64          // in force; 0 before the first apply
 	peers    resolved
 	trial    *trial // nil when the revision in force is confirmed
+	// backupFault says why there is no backup of today; empty if all is well.
+	backupFault string
 	// beginning is set until what Begin began is carried out; outcome is the
 	// sentence about the last change that did not stay.
 	beginning *web.Trial
@@ -55,10 +58,13 @@ func (g *gateway) Brief() web.Brief {
 func (g *gateway) Status() web.Status {
 	now := g.current()
 	doc, revision := now.Document, now.ID
+	g.mu.Lock()
+	notice := strings.TrimSpace(g.notice + " " + g.backupFault)
+	g.mu.Unlock()
 	st := web.Status{
 		Name: doc.System.Name, Version: version, Started: g.started,
 		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
-		Interfaces: g.interfaces(doc), Trial: g.trialStatus(), Notice: g.notice,
+		Interfaces: g.interfaces(doc), Trial: g.trialStatus(), Notice: notice,
 	}
 	// Nothing is fatal here: a page that shows half is better than none.
 	if counters, err := g.perimeter.Counters(context.Background()); err != nil {

@@ -56,11 +56,37 @@ func (g *gateway) takeSnapshots(ctx context.Context) error {
 		if last, err := g.db.LastSnapshot(); err != nil || time.Since(last) > snapshotAge {
 			g.snapshot(ctx)
 		}
+		g.dailyBackup(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// dailyBackup writes the backup of the day if it is due. One that fails is told
+// once and tried again at each look.
+func (g *gateway) dailyBackup(ctx context.Context) {
+	path, err := g.db.DueBackup(ctx, time.Now())
+	if ctx.Err() != nil {
+		return
+	}
+	fault := ""
+	if err != nil {
+		fault = "There is no backup of today: " + err.Error()
+	}
+	g.mu.Lock()
+	again := g.backupFault == fault
+	g.backupFault = fault
+	g.mu.Unlock()
+	switch {
+	case fault != "" && !again:
+		g.log.Error("daily backup failed", "err", err)
+		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "system", Message: fault})
+	case path != "":
+		g.log.Info("daily backup written", "path", path)
+		g.file(store.Event{Time: time.Now(), Severity: "info", Kind: "system", Message: "A backup was written: " + path})
 	}
 }
 

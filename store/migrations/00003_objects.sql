@@ -403,3 +403,10 @@ CREATE TABLE tokens (
     expires INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tokens_admin ON tokens (admin);
+
+CREATE TABLE backup_schedule (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    directory  TEXT NOT NULL,
+    keep       INTEGER NOT NULL,
+    passphrase BLOB NOT NULL -- sealed
+) STRICT;

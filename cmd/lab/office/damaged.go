@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -52,6 +53,10 @@ func otherHardware(ctx context.Context, l *Office) (seen string, err error) {
 	if _, err := l.Branch.tool(ctx, nil, "backup", file, "--passphrase-file", phrase); err != nil {
 		return "", err
 	}
+	daily, err := l.Branch.dailyBackup(ctx, phrase)
+	if err != nil {
+		return "", err
+	}
 	if err := errors.Join(l.Branch.Stop(syscall.SIGTERM), os.RemoveAll(l.Branch.data()), l.Branch.rename("lan0", newPort)); err != nil {
 		return "", err
 	}
@@ -68,7 +73,44 @@ func otherHardware(ctx context.Context, l *Office) (seen string, err error) {
 	if err := errors.Join(l.Branch.Boot(ctx), l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC), l.branchPage().says(ctx, "/", "Overview")); err != nil {
 		return "", err
 	}
-	return "it asked which port is which; then the tunnel came up and the admin's password was as before", nil
+	// The one that was written by itself is as good.
+	if err := errors.Join(l.Branch.Stop(syscall.SIGTERM), os.RemoveAll(l.Branch.data())); err != nil {
+		return "", err
+	}
+	if _, err := l.Branch.tool(ctx, nil, "restore", daily, "--passphrase-file", phrase, "--port", "office="+newPort); err != nil {
+		return "", fmt.Errorf("the daily backup: %w", err)
+	}
+	if err := errors.Join(l.Branch.Boot(ctx), l.Branch.WaitUp(ctx, "hq"), l.BranchPC.reaches(ctx, hqPC)); err != nil {
+		return "", fmt.Errorf("the daily backup: %w", err)
+	}
+	return "it asked which port is which; then the tunnel came up and the admin's password was as before; the backup that the gateway wrote by itself did the same", nil
+}
+
+// dailyBackup lets the running gateway write one by itself and gives its path.
+func (g *Gateway) dailyBackup(ctx context.Context, phrase string) (string, error) {
+	target := filepath.Join(g.dir, g.Name+"-backups")
+	if err := os.Mkdir(target, 0o700); err != nil {
+		return "", err
+	}
+	if _, err := g.tool(ctx, nil, "backup-daily", target, "--passphrase-file", phrase); err != nil {
+		return "", err
+	}
+	// It looks whether one is due at its start and each hour.
+	if err := errors.Join(g.Stop(syscall.SIGTERM), g.Boot(ctx)); err != nil {
+		return "", err
+	}
+	path := ""
+	err := until(ctx, 20*time.Second, "the daily backup", func() error {
+		found, err := filepath.Glob(filepath.Join(target, "*.backup"))
+		if err == nil && len(found) != 1 {
+			err = fmt.Errorf("%d files", len(found))
+		}
+		if err == nil {
+			path = found[0]
+		}
+		return err
+	})
+	return path, err
 }
 
 // rename gives a port another name, as other hardware would.
