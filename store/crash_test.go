@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ const crashVar = "GATEHOUSE_STORE_CRASH"
 // Branch leeds carries the number of the edit in its note.
 func victim(dir string) error {
 	ctx := context.Background()
+	scryptWork = 8 // or it would always die while it hashes
 	db, err := Open(ctx, dir)
 	if err != nil {
 		return err
@@ -40,6 +42,23 @@ func victim(dir string) error {
 			return err
 		}
 		fmt.Printf("edited %d\n", n)
+		// What acts at once, and a list of which only the difference is written.
+		user := fmt.Sprintf(`{"name":"user-%d","enabled":true,"password":"password of %d"}`, n, n)
+		if _, err := db.PutObject(ctx, "user", "", "", Input{JSON: []byte(user)}); err != nil && !strings.Contains(err.Error(), "used twice") {
+			return err
+		}
+		fmt.Printf("user %d\n", n)
+		if err := db.ChangeEntries(ctx, "blocked", []AddressRange{rangeOf([4]byte{10, 77, byte(n >> 8), byte(n)})}, nil); err != nil {
+			return err
+		}
+		fmt.Printf("entry %d\n", n)
+		if n%10 == 7 {
+			path := filepath.Join(dir, fmt.Sprintf("%s%d%s", backupPrefix, n, backupSuffix))
+			if err := db.backupFile(ctx, path, crashPassphrase, time.Now()); err != nil {
+				return err
+			}
+			fmt.Printf("backup %d\n", n)
+		}
 		switch n % 4 {
 		case 0:
 			rev, err := db.Commit(ctx, "victim", b.Note)
@@ -63,6 +82,8 @@ func victim(dir string) error {
 	}
 }
 
+const crashPassphrase = "a passphrase of the victim"
+
 // kills is how often the victim dies.
 const kills = 250
 
@@ -72,6 +93,7 @@ func TestKillingLosesNothingThatWasSaid(t *testing.T) {
 	db := open(t, dir)
 	doc := example(t)
 	doc.Branches[0].Note = "edit 0"
+	doc.Lists = []List{{Name: "blocked"}}
 	if err := db.Import(ctx, doc); err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +116,7 @@ func TestKillingLosesNothingThatWasSaid(t *testing.T) {
 	if said["edited"] < kills || said["confirmed"] == 0 || said["copied"] != 0 {
 		t.Errorf("the victim did too little: %v", said)
 	}
+	checkBackups(t, dir)
 	all, err := snapshots(dir)
 	if err != nil || len(all) == 0 {
 		t.Errorf("%d snapshots, %v", len(all), err)
@@ -101,6 +124,29 @@ func TestKillingLosesNothingThatWasSaid(t *testing.T) {
 	for _, s := range all {
 		if err := checkFile(ctx, s); err != nil {
 			t.Errorf("a copy that has its name is not whole: %s: %v", s, err)
+		}
+	}
+}
+
+// checkBackups opens some of the backups that have their names.
+func checkBackups(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, backupPrefix+"*"+backupSuffix))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d backups, %v", len(all), err)
+	}
+	for i := 0; i < len(all); i += max(1, len(all)/5) {
+		f, err := os.Open(all[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		restored := t.TempDir()
+		if _, err := Unpack(f, crashPassphrase, restored); err != nil {
+			t.Fatalf("%s has its name and is not whole: %v", all[i], err)
+		}
+		if doc, err := open(t, restored).Draft(t.Context()); err != nil || doc.Validate() != nil {
+			t.Errorf("%s: %v", all[i], err)
 		}
 	}
 }
@@ -145,6 +191,16 @@ func checkSurvivor(t *testing.T, db *DB, said map[string]int64) {
 	doc, err := db.Draft(ctx)
 	if err != nil {
 		t.Fatalf("after %v: %v", said, err)
+	}
+	if n := said["user"]; n > 0 {
+		if _, err := db.Object(ctx, "user", fmt.Sprintf("user-%d", n)); err != nil {
+			t.Fatalf("after %v: %v", said, err)
+		}
+	}
+	if n := said["entry"]; n > 0 {
+		if _, total, err := db.Entries(ctx, "blocked", fmt.Sprintf("10.77.%d.%d", n>>8&255, n&255), 0, 1); err != nil || total != 1 {
+			t.Fatalf("after %v: %d entries, %v", said, total, err)
+		}
 	}
 	if err := doc.Validate(); err != nil {
 		t.Fatalf("after %v the draft is not valid: %v", said, err)
