@@ -11,7 +11,7 @@ import (
 func TestAdmins(t *testing.T) {
 	ctx := context.Background()
 	db := open(t, t.TempDir())
-	a := Admin{Name: "admin", Hash: "$argon2id$x", OneTime: true, Changed: time.UnixMilli(1000)}
+	a := Admin{Name: "admin", Role: RoleOwner, Hash: "$argon2id$x", OneTime: true, Changed: time.UnixMilli(1000)}
 	if err := db.PutAdmin(ctx, a); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func audited(t *testing.T) (*DB, context.Context) {
 	if err := db.Confirm(ctx, rev.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.PutAdmin(ctx, Admin{Name: "bob", Hash: "$argon2id$secret", OneTime: true}); err != nil {
+	if err := db.PutAdmin(ctx, Admin{Name: "bob", Role: RoleOwner, Hash: "$argon2id$secret", OneTime: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Record(context.Background(), "login-failed", "The password was wrong."); err != nil {

@@ -32,6 +32,10 @@ type kind[T any] struct {
 	// compare says in sentences how two documents differ, where the fields one
 	// by one would read badly.
 	compare func(old, new Document) []string
+	// owned is a table, with a column named like the kind, whose rows go with an
+	// object that acts at once and follow its name. A changed object is written
+	// anew, so the database cannot do this.
+	owned string
 	// prepare is called before an object that acts at once is checked.
 	prepare func(*T) error
 }

@@ -80,6 +80,7 @@ var userKind = (&kind[User]{
 		of("password", "the password", func(u *User) any { return &u.Password }),
 		noted(func(u *User) any { return &u.Note }),
 	},
+	owned:   "invites",
 	prepare: func(u *User) error { return u.hashPassword() },
 	check: func(c *checker, at string, u User) {
 		if _, err := time.Parse(time.DateOnly, u.Expires); u.Expires != "" && err != nil {

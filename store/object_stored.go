@@ -171,6 +171,9 @@ func (k *kind[T]) storeIn(db *DB, in *inserter, oldName, tag string, o T) (detai
 		for _, other := range immediate {
 			other.follow(in, k.info.Name, oldName, name)
 		}
+		if k.owned != "" {
+			in.exec("UPDATE "+k.owned+` SET "`+k.info.Name+`" = ? WHERE "`+k.info.Name+`" = ?`, name, oldName)
+		}
 	}
 	if in.err != nil {
 		return "", in.err
@@ -259,6 +262,9 @@ func (k *kind[T]) deleteStored(ctx context.Context, db *DB, name string) error {
 			return InUseError{k.info.Name + " " + name, users}
 		}
 		in := db.inserter(ctx, tx)
+		if k.owned != "" {
+			in.exec("DELETE FROM "+k.owned+` WHERE "`+k.info.Name+`" = ?`, name)
+		}
 		in.exec("DELETE FROM "+k.table+" WHERE name = ?", name)
 		if in.err != nil {
 			return in.err

@@ -117,6 +117,10 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 func (s *server) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
+		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && strings.HasPrefix(r.URL.Path, "/api/") {
+			s.bearer(w, r, token, next)
+			return
+		}
 		name := s.sessions.GetString(ctx, sessionAdmin)
 		admin, err := s.Store.Admin(ctx, name)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -131,9 +135,36 @@ func (s *server) authenticated(next http.Handler) http.Handler {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
 		}
-		ctx = store.WithActor(withAdmin(ctx, admin), store.Actor{Name: admin.Name, From: clientAddr(r).String()})
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, as(r, admin))
 	})
+}
+
+// as is the request of an account that proved who it is.
+func as(r *http.Request, admin store.Admin) *http.Request {
+	return r.WithContext(store.WithActor(withAdmin(r.Context(), admin), store.Actor{Name: admin.Name, From: clientAddr(r).String()}))
+}
+
+// bearer lets a program through that has a token. A wrong one counts as a
+// failed login.
+func (s *server) bearer(w http.ResponseWriter, r *http.Request, token string, next http.Handler) {
+	from := source(r)
+	if !s.guard.allow(from) {
+		w.Header().Set("Retry-After", "60")
+		http.Error(w, "too many wrong tokens; wait a minute", http.StatusTooManyRequests)
+		return
+	}
+	admin, err := s.Store.Bearer(r.Context(), token, s.Now())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		s.Log.Warn("a wrong token was sent", "remote", from)
+		s.record(r, "", "login-failed")
+		http.Error(w, "this token is wrong or over", http.StatusUnauthorized)
+	case err != nil:
+		s.refuse(w, r, err)
+	default:
+		s.guard.succeeded(from)
+		next.ServeHTTP(w, as(r, admin))
+	}
 }
 
 // passwordChosen sends an admin with a one-time password to choose one before

@@ -153,7 +153,7 @@ func TestOneTimePasswords(t *testing.T) {
 
 func TestDamagedAccountFailsClosed(t *testing.T) {
 	s := newSite(t)
-	if err := s.db.PutAdmin(t.Context(), store.Admin{Name: "admin", Hash: "nonsense", Changed: s.now}); err != nil {
+	if err := s.db.PutAdmin(t.Context(), store.Admin{Name: "admin", Role: store.RoleOwner, Hash: "nonsense", Changed: s.now}); err != nil {
 		t.Fatal(err)
 	}
 	s.browser(t).post("/login", "name", "admin", "password", testPassword).want(t, http.StatusInternalServerError, "Something went wrong")

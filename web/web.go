@@ -34,6 +34,7 @@ type Store interface {
 type adminStore interface {
 	Admin(ctx context.Context, name string) (store.Admin, error)
 	PutAdmin(ctx context.Context, a store.Admin) error
+	Bearer(ctx context.Context, text string, now time.Time) (store.Admin, error)
 }
 
 type draftStore interface {
@@ -109,7 +110,7 @@ func (s *server) routes() http.Handler {
 			r.Get("/password", s.passwordPage)
 			r.Post("/password", s.setPassword)
 			r.Group(func(r chi.Router) {
-				r.Use(s.passwordChosen)
+				r.Use(s.passwordChosen, s.permitted)
 				r.Get("/", s.overview)
 				r.Get("/api/v1/status", s.status)
 				r.Get("/branches", s.branches)

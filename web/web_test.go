@@ -136,7 +136,7 @@ func newSite(t *testing.T) *site {
 		Name: "hq", Dataplane: "userspace", Revision: 1,
 		Tunnels: []Tunnel{{Branch: "leeds", State: TunnelUp, BytesIn: 1234567}},
 	}}}
-	if err := db.PutAdmin(t.Context(), store.Admin{Name: "admin", Hash: hash, Changed: s.now}); err != nil {
+	if err := db.PutAdmin(t.Context(), store.Admin{Name: "admin", Role: store.RoleOwner, Hash: hash, Changed: s.now}); err != nil {
 		t.Fatal(err)
 	}
 	handler, err := New(Options{Store: db, Gateway: s.gateway, Now: s.clock,
@@ -297,7 +297,7 @@ func TestAOneTimePasswordOpensOnlyThePasswordPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.db.PutAdmin(t.Context(), store.Admin{Name: "admin", Hash: hash, OneTime: true, Changed: s.now}); err != nil {
+	if err := s.db.PutAdmin(t.Context(), store.Admin{Name: "admin", Role: store.RoleOwner, Hash: hash, OneTime: true, Changed: s.now}); err != nil {
 		t.Fatal(err)
 	}
 	b := s.loggedIn(t)

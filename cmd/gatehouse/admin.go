@@ -23,10 +23,11 @@ func firstAdmin(ctx context.Context, db *store.DB, out io.Writer) error {
 	if err != nil || len(admins) > 0 {
 		return err
 	}
-	return oneTimePassword(ctx, db, out)
+	return oneTimePassword(ctx, db, adminName, store.RoleOwner, out)
 }
 
-func oneTimePassword(ctx context.Context, db *store.DB, out io.Writer) error {
+// oneTimePassword makes an account, or gives one a new password.
+func oneTimePassword(ctx context.Context, db *store.DB, name string, role store.Role, out io.Writer) error {
 	password, err := web.NewOneTimePassword(rand.Reader)
 	if err != nil {
 		return err
@@ -35,18 +36,18 @@ func oneTimePassword(ctx context.Context, db *store.DB, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = db.PutAdmin(ctx, store.Admin{Name: adminName, Hash: hash, OneTime: true, Changed: time.Now()})
+	err = db.PutAdmin(ctx, store.Admin{Name: name, Role: role, Hash: hash, OneTime: true, Changed: time.Now()})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "one-time password for %s: %s\n", adminName, password)
+	_, err = fmt.Fprintf(out, "one-time password for %s: %s\n", name, password)
 	return err
 }
 
 func resetAdminCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset-admin",
-		Short: "Give the account admin a new password for one login",
+		Short: "Give the account admin a new password for one login, and make it an owner",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			db, err := store.Open(cmd.Context(), *dir)
@@ -54,7 +55,7 @@ func resetAdminCommand(dir *string) *cobra.Command {
 				return err
 			}
 			defer db.Close()
-			return oneTimePassword(cmd.Context(), db, cmd.OutOrStdout())
+			return oneTimePassword(cmd.Context(), db, adminName, store.RoleOwner, cmd.OutOrStdout())
 		},
 	}
 }

@@ -371,7 +371,7 @@ CREATE INDEX certificates_authority ON certificates (authority);
 CREATE INDEX certificates_device ON certificates (device);
 CREATE TABLE invites (
     id      INTEGER PRIMARY KEY,
-    user    TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    user    TEXT NOT NULL REFERENCES users (name) DEFERRABLE INITIALLY DEFERRED,
     token   BLOB NOT NULL UNIQUE, -- SHA-256 of the token
     created INTEGER NOT NULL,     -- Unix milliseconds
     expires INTEGER NOT NULL,
