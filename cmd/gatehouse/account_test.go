@@ -8,18 +8,7 @@ import (
 
 func TestAccountsTokensAndInvites(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	run := func(stdin, want string, args ...string) string {
-		t.Helper()
-		out, _, err := gatehouse(t, stdin, append(args, "--data", dir)...)
-		text := out
-		if err != nil {
-			text += err.Error()
-		}
-		if want == "" && err != nil || !strings.Contains(text, want) {
-			t.Errorf("%v: %q, want %q", args, text, want)
-		}
-		return strings.TrimSpace(out)
-	}
+	run := shell(t, dir)
 	run(officeText(t), "Not applied yet", "config", "import", "-")
 	run("", "one-time password for admin", "reset-admin")
 	run("", "one-time password for vera", "account", "add", "vera", "viewer")

@@ -24,6 +24,23 @@ func gatehouse(t *testing.T, stdin string, args ...string) (stdout, stderr strin
 	return out.String(), errs.String(), err
 }
 
+// shell runs commands on one directory, each with what it must say or be
+// refused with; nothing means that it must only succeed. It gives the output.
+func shell(t *testing.T, dir string) func(stdin, want string, args ...string) string {
+	return func(stdin, want string, args ...string) string {
+		t.Helper()
+		out, _, err := gatehouse(t, stdin, append(args, "--data", dir)...)
+		text := out
+		if err != nil {
+			text += err.Error()
+		}
+		if want == "" && err != nil || !strings.Contains(text, want) {
+			t.Errorf("%v: %q, want %q", args, text, want)
+		}
+		return strings.TrimSpace(out)
+	}
+}
+
 func officeText(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/office.json")

@@ -7,18 +7,7 @@ import (
 
 func TestObjectsFromTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
-	run := func(stdin, want string, args ...string) string {
-		t.Helper()
-		out, _, err := gatehouse(t, stdin, append(args, "--data", dir)...)
-		text := out
-		if err != nil {
-			text += err.Error()
-		}
-		if want == "" && err != nil || !strings.Contains(text, want) {
-			t.Errorf("%v: %q, want %q", args, text, want)
-		}
-		return out
-	}
+	run := shell(t, dir)
 	run(officeText(t), "Not applied yet", "config", "import", "-")
 	run(`{"name":"blocked","entries":["192.0.2.7"]}`, "List blocked is saved, but not applied yet", "object", "put", "lists")
 	run("198.51.100.0/24 # a provider\n10.0.0.1-10.0.0.9\n", "now has 3 entries", "object", "entries", "blocked", "-")
