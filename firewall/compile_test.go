@@ -87,7 +87,6 @@ func policies() map[string]Policy {
 		{ID: "web", Protocols: []Protocol{TCP}, Ports: PortRange{443, 443}, To: netip.MustParseAddr("10.1.0.9"), ToPort: 8443, SourceLists: []string{"blocked"}},
 		{ID: "game", Address: netip.MustParseAddr("203.0.113.2"), Protocols: []Protocol{TCP, UDP}, Ports: PortRange{5000, 5010}, To: netip.MustParseAddr("10.9.0.7"), Log: true},
 		{ID: "moved", Protocols: []Protocol{UDP}, Ports: PortRange{7000, 7001}, To: netip.MustParseAddr("fd00:1::9"), ToPort: 7100},
-		{ID: "branch-host", Protocols: []Protocol{TCP}, Ports: PortRange{8081, 8081}, To: netip.MustParseAddr("10.2.0.5")},
 	}
 	named.NAT = []NAT{
 		{ID: "no-nat", Exempt: true, Sources: prefixes("10.1.0.0/24", "fd00:1::/64"), Destinations: prefixes("203.0.113.128/25", "2001:db8:1::/64")},

@@ -27,7 +27,8 @@ func (c *compiler) place() error {
 
 func (s span) has(a netip.Addr) bool { return !a.Less(s.First) && !s.Last.Less(a) }
 
-// zoneOf is the zone that a host is in. The gateway's own addresses are in none.
+// zoneOf is the zone that a host is in. The gateway's own addresses are in none,
+// nor is what is behind a tunnel, which refuses sources from the internet.
 func (c *compiler) zoneOf(host netip.Addr) (string, bool) {
 	zone, length := "", -1
 	for _, i := range c.policy.Interfaces {
@@ -40,15 +41,7 @@ func (c *compiler) zoneOf(host netip.Addr) (string, bool) {
 			return "", false
 		}
 	}
-	if length >= 0 {
-		return zone, true
-	}
-	for _, s := range c.pools[remote].of(familyOf(host)) {
-		if s.has(host) {
-			return ZoneVPN, true
-		}
-	}
-	return "", false
+	return zone, length >= 0
 }
 
 // target is where a forward's connections go: its ports inside.

@@ -36,6 +36,9 @@ type kind[T any] struct {
 	// object that acts at once and follow its name. A changed object is written
 	// anew, so the database cannot do this.
 	owned string
+	// tidy drops what an object no longer has a use for, such as a key that was
+	// stored for another algorithm, once the stored secrets are filled in.
+	tidy func(*T)
 	// prepare is called before an object that acts at once is checked.
 	prepare func(*T) error
 }
@@ -95,6 +98,8 @@ type FieldInfo struct {
 	Type string
 	// Required fields cannot be empty.
 	Required bool
+	// Long texts have several lines.
+	Long bool
 }
 
 // finish fills in what follows from the rest.

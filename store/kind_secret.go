@@ -21,6 +21,9 @@ func (k *kind[T]) keepSecrets(o, stored *T) {
 			*s = *f.at(stored).(*Secret)
 		}
 	}
+	if k.tidy != nil {
+		k.tidy(o)
+	}
 }
 
 // keepAllSecrets does so for a whole document.

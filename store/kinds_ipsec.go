@@ -52,6 +52,11 @@ var manualKind = within(kind[ManualSA]{
 		of("replay_window", "the replay window", func(s *ManualSA) any { return &s.ReplayWindow }).in("packets").help("At most 4096; empty switches the check off."),
 		noted(func(s *ManualSA) any { return &s.Note }),
 	},
+	tidy: func(s *ManualSA) {
+		if s.Protocol == "ah" || s.Encryption == "null" {
+			s.EncryptionKey = ""
+		}
+	},
 	check: (*checker).manualSA,
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 

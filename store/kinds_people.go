@@ -147,7 +147,7 @@ var authorityKind = (&kind[Authority]{
 	fields: []field[Authority]{
 		of("name", "", func(a *Authority) any { return &a.Name }).required(),
 		of("certificate", "the certificate", func(a *Authority) any { return &a.Certificate }).required().pem(),
-		of("key", "the key", func(a *Authority) any { return &a.Key }).help("PEM; only needed to issue certificates here."),
+		of("key", "the key", func(a *Authority) any { return &a.Key }).help("PEM; only needed to issue certificates here.").long(),
 		noted(func(a *Authority) any { return &a.Note }),
 	},
 	check: func(c *checker, at string, a Authority) {
@@ -167,7 +167,7 @@ var certificateKind = (&kind[Certificate]{
 		of("authority", "the authority", func(x *Certificate) any { return &x.Authority }).refs("authority"),
 		of("device", "the device", func(x *Certificate) any { return &x.Device }).refs("device"),
 		of("certificate", "the certificate", func(x *Certificate) any { return &x.Certificate }).required().pem(),
-		of("key", "the key", func(x *Certificate) any { return &x.Key }).help("PEM; only of certificates used by this gateway."),
+		of("key", "the key", func(x *Certificate) any { return &x.Key }).help("PEM; only of certificates used by this gateway.").long(),
 		of("revoked", "revoked", func(x *Certificate) any { return &x.Revoked }).called(map[string]string{"on": "yes"}),
 		noted(func(x *Certificate) any { return &x.Note }),
 	},

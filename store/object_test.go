@@ -220,6 +220,21 @@ func TestANewNameIsFollowed(t *testing.T) {
 	}
 }
 
+func TestAKeyWithoutUseGoes(t *testing.T) {
+	db := filled(t)
+	o, err := db.Object(t.Context(), "manual-sa", "sa-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Form["protocol"], o.Form["encryption"] = "ah", ""
+	if _, err := db.PutObject(t.Context(), "manual-sa", "sa-0", o.Tag, Input{Form: o.Form}); err != nil {
+		t.Fatal(err)
+	}
+	if sa, err := manualKind.named(t.Context(), db, "sa-0"); err != nil || sa.EncryptionKey != "" || sa.IntegrityKey == "" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPeopleActAtOnceAndLeaveTheDraft(t *testing.T) {
 	ctx := t.Context()
 	db := filled(t)

@@ -151,7 +151,8 @@ func (c *checker) outside(d Document) {
 }
 
 // behind says whether a host is inside: in a network of an interface that is
-// not of the zone wan, behind a router there, or behind a tunnel.
+// not of the zone wan, or behind a router there. What is behind a tunnel is not:
+// the tunnel would refuse sources from the internet.
 func (d Document) behind(host netip.Addr) bool {
 	for _, n := range d.Interfaces {
 		for _, a := range n.Addresses {
@@ -174,7 +175,7 @@ func (d Document) behind(host netip.Addr) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(d.Branches, func(b Branch) bool { return slices.ContainsFunc(b.RemoteNetworks, holds) })
+	return false
 }
 
 // meets says whether two forwards could both want a connection.

@@ -149,7 +149,7 @@ func (f objectForm) Wants(field store.FieldInfo) string {
 	switch {
 	case single && (len(field.Choices) > 0 || f.Options[field.Name] != nil):
 		return "select"
-	case field.Type == "list" || field.Type == "pem" || field.Type == "note":
+	case field.Type == "list" || field.Type == "pem" || field.Type == "note" || field.Long:
 		return "area"
 	case field.Type == "switch" || field.Type == "secret":
 		return field.Type
@@ -180,7 +180,9 @@ func (f objectForm) Part(info store.FieldInfo, errs formErrors) field {
 	}
 	value := f.Values[info.Name]
 	if info.Type == "secret" {
-		value = "new-password" // what the browser may fill in; the secret never comes back
+		// The secret never comes back. In a field for a password the value is
+		// what the browser may fill in.
+		value = map[bool]string{true: "", false: "new-password"}[info.Long]
 	}
 	return newField(info.Name, labelOf(info), hint, value, errs)
 }

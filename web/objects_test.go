@@ -106,6 +106,11 @@ func TestUsersActAtOnce(t *testing.T) {
 	}
 }
 
+func TestAKeyOfManyLinesHasRoom(t *testing.T) {
+	form := newSite(t).loggedIn(t).get("/objects/certificates/new")
+	form.want(t, http.StatusOK, `<textarea id="key" name="key"`, `<textarea id="certificate" name="certificate"`)
+}
+
 func TestEntriesOfAList(t *testing.T) {
 	s := newSite(t)
 	b := s.loggedIn(t)

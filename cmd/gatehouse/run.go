@@ -163,6 +163,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	err := tasks.Wait()
 	g.stopTrial()
+	g.store(context.WithoutCancel(ctx), g.gathered(nil))
 	if err == nil {
 		g.log.Info("gatehouse has stopped; the perimeter stays in force")
 	}
