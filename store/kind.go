@@ -36,6 +36,9 @@ type kind[T any] struct {
 	// object that acts at once and follow its name. A changed object is written
 	// anew, so the database cannot do this.
 	owned string
+	// elsewhere maps paths in a document to the object's fields, where an object
+	// gathers what stands in several places.
+	elsewhere map[string]string
 	// tidy drops what an object no longer has a use for, such as a key that was
 	// stored for another algorithm, once the stored secrets are filled in.
 	tidy func(*T)
@@ -69,6 +72,8 @@ type KindInfo struct {
 	Idle string
 	// Drafted objects change the draft; others act at once.
 	Drafted bool
+	// Single says that there is exactly one, which can only be changed.
+	Single bool
 	// Ordered objects are looked at in their order.
 	Ordered bool
 	Fields  []FieldInfo

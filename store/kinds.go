@@ -60,9 +60,7 @@ func Kinds() []KindInfo {
 func objects() []object {
 	var out []object
 	for _, s := range sections {
-		if s != section(settingsKind) {
-			out = append(out, s)
-		}
+		out = append(out, s)
 	}
 	return append(out, immediate...)
 }

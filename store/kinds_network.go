@@ -2,36 +2,49 @@ package store
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
 // settings are the parts of a document of which there is one each.
 type settings struct {
-	Name       string
-	Masquerade bool
-	DNS        DNS
+	Name       string       `json:"name"`
+	Masquerade bool         `json:"masquerade"`
+	DNSEnabled bool         `json:"dns_enabled,omitempty"`
+	DNSDomain  string       `json:"dns_domain,omitempty"`
+	Upstreams  []netip.Addr `json:"dns_upstreams,omitempty"`
 }
 
+// theSettings is the name of the one object of its kind.
+const theSettings = "settings"
+
 var settingsKind = (&kind[settings]{
-	info:  KindInfo{Name: "settings", Plural: "settings", Title: "Settings"},
+	info: KindInfo{Name: "settings", Plural: "settings", Title: "Settings", Area: AreaNetwork, Single: true,
+		Help: "The gateway's name, masquerading and its name server."},
 	table: "settings",
 	path:  "settings",
-	key:   func(*settings) string { return "settings" },
+	key:   func(*settings) string { return theSettings },
 	get: func(d *Document) []settings {
-		return []settings{{d.System.Name, d.Firewall.Masquerade, d.DNS}}
+		return []settings{{d.System.Name, d.Firewall.Masquerade, d.DNS.Enabled, d.DNS.Domain, d.DNS.Upstreams}}
 	},
 	set: func(d *Document, all []settings) {
 		for _, s := range all {
-			d.System.Name, d.Firewall.Masquerade, d.DNS = s.Name, s.Masquerade, s.DNS
+			d.System.Name, d.Firewall.Masquerade, d.DNS = s.Name, s.Masquerade, DNS{s.DNSEnabled, s.DNSDomain, s.Upstreams}
 		}
 	},
+	summary: func(s *settings) string { return s.Name },
 	compare: settingChanges,
+	elsewhere: map[string]string{
+		"system.name": "name", "dns.domain": "dns_domain", "dns.upstreams": "dns_upstreams",
+	},
 	fields: []field[settings]{
-		of("name", "the name", func(s *settings) any { return &s.Name }),
-		of("masquerade", "masquerading", func(s *settings) any { return &s.Masquerade }),
-		of("dns_enabled", "the name server", func(s *settings) any { return &s.DNS.Enabled }),
-		of("dns_domain", "the office's domain", func(s *settings) any { return &s.DNS.Domain }),
-		of("dns_upstreams", "the name servers it asks", func(s *settings) any { return &s.DNS.Upstreams }),
+		of("name", "the gateway's name", func(s *settings) any { return &s.Name }),
+		of("masquerade", "masquerading", func(s *settings) any { return &s.Masquerade }).
+			help("The office appears on the internet under the gateway's address."),
+		of("dns_enabled", "the name server", func(s *settings) any { return &s.DNSEnabled }).
+			help("This version keeps it and does not serve it yet."),
+		of("dns_domain", "the office's domain", func(s *settings) any { return &s.DNSDomain }).help("As in office.example."),
+		of("dns_upstreams", "the name servers it asks", func(s *settings) any { return &s.Upstreams }).help("Addresses, one a line."),
 	},
 }).finish()
 

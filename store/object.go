@@ -98,6 +98,9 @@ func (db *DB) PutObject(ctx context.Context, kind, oldName, tag string, in Input
 	if k == nil {
 		return "", fmt.Errorf("%q: %w", kind, ErrUnknownKind)
 	}
+	if k.Info().Single && oldName == "" {
+		return "", fmt.Errorf("%s: %w", kind, ErrSingle)
+	}
 	return k.save(ctx, db, oldName, tag, in)
 }
 
@@ -107,8 +110,14 @@ func (db *DB) DeleteObject(ctx context.Context, kind, name string) error {
 	if k == nil {
 		return fmt.Errorf("%q: %w", kind, ErrUnknownKind)
 	}
+	if k.Info().Single {
+		return fmt.Errorf("%s: %w", kind, ErrSingle)
+	}
 	return k.remove1(ctx, db, name)
 }
+
+// ErrSingle refuses to add or delete what there is exactly one of.
+var ErrSingle = errors.New("there is exactly one of these; change it")
 
 // ErrDrafted says that objects of a kind belong to the document.
 var ErrDrafted = errors.New("they belong to the configuration document")

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,11 +55,29 @@ func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T, kee
 		judged := *doc
 		k.set(&judged, append(others, o))
 		if err := relative(judged.Validate(), fmt.Sprintf("%s[%d].", k.path, len(others))); err != nil {
-			return err
+			return k.gathered(err)
 		}
 		k.set(doc, slices.Insert(slices.Clone(others), at, o))
 		return nil
 	})
+}
+
+// gathered names the object's own fields in an error about other places.
+func (k *kind[T]) gathered(err error) error {
+	var found ValidationError
+	if !errors.As(err, &found) {
+		return err
+	}
+	for i, f := range found {
+		base, index, list := strings.Cut(f.Field, "[")
+		if own, ok := k.elsewhere[base]; ok {
+			found[i].Field = own
+			if list {
+				found[i].Field += "[" + index
+			}
+		}
+	}
+	return found
 }
 
 func (k *kind[T]) open(ctx context.Context, db *DB, name string) (Object, error) {

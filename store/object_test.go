@@ -25,6 +25,7 @@ func filled(t *testing.T) *DB {
 }
 
 func TestKindsKnowEveryFieldOfTheirTypes(t *testing.T) {
+	fieldsOf(t, settingsKind)
 	fieldsOf(t, zoneKind)
 	fieldsOf(t, interfaceKind)
 	fieldsOf(t, routeKind)

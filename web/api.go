@@ -64,6 +64,8 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	case errors.As(err, &used):
 		p = problem{Title: "It is in use", Status: http.StatusConflict, Detail: err.Error(), Users: used.Users}
+	case errors.Is(err, store.ErrSingle):
+		p = problem{Title: "There is exactly one", Status: http.StatusConflict, Detail: err.Error()}
 	case errors.Is(err, store.ErrChanged):
 		p = problem{Title: "It was changed meanwhile", Status: http.StatusPreconditionFailed, Detail: err.Error()}
 	case errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnknownKind):

@@ -106,6 +106,10 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if k.Single {
+		http.Redirect(w, r, "/objects/"+k.Plural+"/edit?name="+k.Name, http.StatusSeeOther)
+		return
+	}
 	offset, query := part(r)
 	rows, total, err := s.Store.Objects(r.Context(), k.Name, query, offset, rowsOnPage)
 	if err != nil {
@@ -216,6 +220,10 @@ func (s *server) newObject(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if k.Single {
+		s.notFound(w, r)
+		return
+	}
 	f := objectForm{Kind: k, Values: map[string]string{}}
 	for _, field := range k.Fields {
 		if field.Name == "enabled" && k.Idle == "" {
@@ -262,18 +270,27 @@ func (s *server) saveObject(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &found):
 		s.objectForm(w, r, http.StatusUnprocessableEntity, f, formErrors(found))
+	case errors.Is(err, store.ErrSingle):
+		s.notFound(w, r)
 	case errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound):
 		s.objectConflict(w, r, f)
 	case err != nil:
 		s.fail(w, r, err)
 	default:
 		s.flash(r, saidOf(k, name, "saved"))
-		http.Redirect(w, r, "/objects/"+k.Plural, http.StatusSeeOther)
+		back := "/objects/" + k.Plural
+		if k.Single {
+			back = "/objects"
+		}
+		http.Redirect(w, r, back, http.StatusSeeOther)
 	}
 }
 
 // saidOf is the sentence on the next page.
 func saidOf(k store.KindInfo, name, what string) string {
+	if k.Single {
+		return k.Title + " are " + what + ", but not applied yet."
+	}
 	if k.Drafted {
 		return fmt.Sprintf("%s %s is %s, but not applied yet.", k.Title, name, what)
 	}
@@ -345,6 +362,9 @@ func (s *server) objectForm(w http.ResponseWriter, r *http.Request, code int, f 
 	if f.OldName != "" {
 		title = f.Kind.Title + " " + f.OldName
 	}
+	if f.Kind.Single {
+		title = f.Kind.Title
+	}
 	s.render(w, r, code, "object_form", view{Title: title, Form: f, Errors: errs})
 }
 
@@ -379,7 +399,7 @@ func (s *server) deleteObject(w http.ResponseWriter, r *http.Request) {
 	var used store.InUseError
 	var found store.ValidationError
 	switch {
-	case errors.As(err, &used) || errors.As(err, &found):
+	case errors.Is(err, store.ErrSingle) || errors.As(err, &used) || errors.As(err, &found):
 		s.render(w, r, http.StatusConflict, "object_delete",
 			view{Title: name + " cannot be deleted", Page: deletion{Kind: k, Name: name, Users: capital(err.Error())}})
 	case err != nil:

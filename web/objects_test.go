@@ -21,6 +21,9 @@ func TestEveryKindHasItsPages(t *testing.T) {
 		if k.Name != "branch" && !strings.Contains(all.body, `href="/objects/`+k.Plural+`"`) {
 			t.Errorf("%s are not on the page of all", k.Plural)
 		}
+		if k.Single {
+			continue // TestSettings
+		}
 		b.get("/objects/"+k.Plural).want(t, http.StatusOK, "<h1>"+k.Heading, template.HTMLEscapeString(k.Help))
 		form := b.get("/objects/" + k.Plural + "/new")
 		form.want(t, http.StatusOK)
@@ -104,6 +107,21 @@ func TestUsersActAtOnce(t *testing.T) {
 	if err != nil || fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Errorf("the draft changed: %q %v", after, err)
 	}
+}
+
+func TestSettings(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	b.get("/objects/settings").want(t, http.StatusSeeOther)
+	form := b.get("/objects/settings/edit?name=settings")
+	form.want(t, http.StatusOK, `name="name" value="hq"`, `name="masquerade" value="on" checked`)
+	b.post("/objects/settings/edit?name=settings", "name", "two words", "dns_upstreams", "9.9.9.9\n0.0.0.0").
+		want(t, http.StatusUnprocessableEntity, `id="name-error"`, `id="dns_upstreams-error"`)
+	b.post("/objects/settings/edit?name=settings", "name", "main", "dns_domain", "office.example", "tag", hidden(t, form.body, "tag")).want(t, http.StatusSeeOther)
+	b.get("/changes").want(t, http.StatusOK, "The gateway is now called main (was gatehouse).", "domain is now office.example")
+	b.get("/objects/settings/new").want(t, http.StatusNotFound)
+	b.post("/objects/settings/new", "name", "second").want(t, http.StatusNotFound)
+	b.post("/objects/settings/delete?name=settings").want(t, http.StatusConflict, "exactly one")
 }
 
 func TestAKeyOfManyLinesHasRoom(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -101,6 +102,47 @@ func trialRunsOut(ctx context.Context, l *Office) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("the PC was cut off by the new address; %.0f s later page, tunnel and PC were as before", took.Seconds()), nil
+}
+
+// trialBlocks: the office's port becomes one of a zone from which the page
+// cannot be reached. A browser that was connected before still gets through, and
+// its heartbeats must not keep the change.
+func trialBlocks(ctx context.Context, l *Office) (string, error) {
+	p := l.branchPage()
+	client, err := p.logIn()
+	if err != nil {
+		return "", err
+	}
+	defer client.CloseIdleConnections()
+	doc := branchDocument(psk, rekeyInChecks)
+	doc.Zones = []store.NamedZone{{Name: "cameras"}}
+	doc.Interfaces[1].Zone = "cameras"
+	if err := l.Branch.Try(ctx, doc, shortestWindow); err != nil {
+		return "", err
+	}
+	var faults []error
+	if conn, err := l.BranchPC.Dial(ctx, "tcp", p.addr); err == nil {
+		conn.Close()
+		faults = append(faults, errors.New("the page opens from a zone that may not"))
+	}
+	resp, err := client.Post(p.url("/changes/heartbeat"), "", nil)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("the old connection: %w", err))
+	} else {
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(text), `"confirmed"`) {
+			faults = append(faults, fmt.Errorf("a heartbeat by the old connection was answered with %s %s %w", resp.Status, text, err))
+		}
+	}
+	if err := errors.Join(append(faults, l.asBefore(ctx, 2*shortestWindow))...); err != nil {
+		return "", err
+	}
+	st, err := l.Branch.Status(ctx)
+	if err != nil || st.Trial.Revision != 0 {
+		return "", fmt.Errorf("still on trial: %+v %w", st.Trial, err)
+	}
+	return "no new connection, heartbeats by the old one kept nothing, then everything was as before", nil
 }
 
 // trialIsKept: an admin logs in at the new address.

@@ -33,6 +33,7 @@ func Checks() []Check {
 		{"7-strongswan-answers", "strongSwan as responder", strongSwanAnswers},
 		{"put-back", "an apply that fails half-way leaves everything as it was", putBack},
 		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
+		{"trial-blocks", "a change that shuts the page to the admin goes back by itself", trialBlocks},
 		{"trial-kept", "a heartbeat from the new address keeps it", trialIsKept},
 		{"trial-killed", "a restart inside the window brings back what was confirmed", trialIsKilled},
 		{"apply-killed", "a power cut at any point of an apply leaves one whole revision", applyIsKilled},
