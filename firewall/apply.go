@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,6 +22,20 @@ type Applier struct {
 	log *slog.Logger
 	// One batch at a time: the library numbers sets by an unguarded counter.
 	mu sync.Mutex
+	// remembered is where the counters of rules begin that the kernel does not
+	// have.
+	remembered map[string]Counter
+}
+
+// Remember says what was counted before the kernel forgot it, as in a power
+// cut. A rule that the kernel counts goes on from there and not from here.
+func (a *Applier) Remember(counters []Counter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.remembered = map[string]Counter{}
+	for _, c := range counters {
+		a.remembered[c.Rule] = c
+	}
 }
 
 // NewApplier makes an Applier that says what it did in log.
@@ -46,7 +61,10 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 		// Statistics are no reason to leave the perimeter as it was.
 		a.log.Warn("counters start again from zero", "err", err)
 	}
-	start := map[string]Counter{}
+	start := maps.Clone(a.remembered)
+	if start == nil {
+		start = map[string]Counter{}
+	}
 	for _, c := range before {
 		start[c.Rule] = c
 	}

@@ -72,3 +72,28 @@ func FuzzCountElements(f *testing.F) {
 		}
 	})
 }
+
+func TestCountersGoOnAfterTheKernelForgotThem(t *testing.T) {
+	r := mustCompile(t, office())
+	newSpace(t).do(func() {
+		a := NewApplier(quiet())
+		a.Remember([]Counter{{Rule: "no-telnet", Packets: 7, Bytes: 700}, {Rule: "gone", Packets: 1}})
+		if err := a.Apply(context.Background(), r); err != nil {
+			t.Error(err)
+			return
+		}
+		a.Remember([]Counter{{Rule: "no-telnet", Packets: 1}})
+		if err := a.Apply(context.Background(), r); err != nil {
+			t.Error(err)
+			return
+		}
+		all, err := a.Counters(context.Background())
+		found := false
+		for _, c := range all {
+			found = found || c == Counter{"no-telnet", 7, 700}
+		}
+		if err != nil || !found {
+			t.Errorf("%v %v", all, err)
+		}
+	})
+}

@@ -263,17 +263,12 @@ func must(err error) {
 // users are the objects that name an object of a kind, as in "rule no-mail".
 func (k *kind[T]) users(doc Document, target, name string) []string {
 	var out []string
-	for _, f := range k.fields {
-		if f.Refs != target {
-			continue
-		}
-		for _, o := range k.get(&doc) {
-			if slices.Contains(namesIn(f.at(&o)), name) {
-				out = append(out, k.info.Name+" "+k.key(&o))
-			}
+	for _, o := range k.get(&doc) {
+		if slices.ContainsFunc(k.fields, func(f field[T]) bool { return f.Refs == target && slices.Contains(namesIn(f.at(&o)), name) }) {
+			out = append(out, k.info.Name+" "+k.key(&o))
 		}
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // namesIn are the texts of a field, whether it is a list or not.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"gatehouse/store"
 )
 
 // Gateway is what the pages need of the running gateway.
@@ -25,6 +27,8 @@ type Gateway interface {
 	TakeBack(ctx context.Context, by string) error
 	// Reconnect closes a branch's tunnel and starts it again.
 	Reconnect(ctx context.Context, branch string) error
+	// Counted is how much each rule of the firewall decided, by its name.
+	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
 }
 
 // Review is the draft beside what is in force.

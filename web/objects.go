@@ -74,6 +74,28 @@ type listing struct {
 	Last       int
 	Total      int
 	Back, More string // addresses of the pages around; empty if there is none
+	// Counts says what each object decided, as a sentence; nil for kinds that
+	// decide nothing.
+	Counts map[string]string
+}
+
+// counts are what rules and forwards matched so far.
+func (s *server) counts(r *http.Request, k store.KindInfo) map[string]string {
+	if k.Name != "rule" && k.Name != "forward" {
+		return nil
+	}
+	counted, err := s.Gateway.Counted(r.Context())
+	if err != nil {
+		s.Log.Error("cannot read the counters", "err", err)
+		return nil
+	}
+	out := map[string]string{}
+	for name, c := range counted {
+		if c.Packets > 0 {
+			out[name] = fmt.Sprintf("%s, last %s ago", plural(int(c.Packets), "time"), ago(s.Now(), c.Hit))
+		}
+	}
+	return out
 }
 
 // part reads which part of a list is asked for.
@@ -118,6 +140,7 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 	}
 	l := listing{Kind: k, Rows: rows, Query: query, First: offset + 1, Last: offset + len(rows), Total: total}
 	l.Back, l.More = around(r, offset, len(rows), total)
+	l.Counts = s.counts(r, k)
 	s.render(w, r, http.StatusOK, "objects", view{Title: k.Heading, Page: l})
 }
 

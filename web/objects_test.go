@@ -109,6 +109,15 @@ func TestUsersActAtOnce(t *testing.T) {
 	}
 }
 
+func TestRulesSayWhatTheyMatched(t *testing.T) {
+	b := newSite(t).loggedIn(t)
+	b.post("/objects/rules/new", "name", "quiet", "from", "wan", "to", "lan", "action", "drop").want(t, http.StatusSeeOther)
+	b.get("/objects/rules").want(t, http.StatusOK, "3 times, last 1 hour ago", `data-label="Matched">never`)
+	if page := b.get("/objects/lists"); strings.Contains(page.body, "Matched") {
+		t.Error("lists match nothing by themselves")
+	}
+}
+
 func TestSettings(t *testing.T) {
 	s := newSite(t)
 	b := s.loggedIn(t)

@@ -89,6 +89,9 @@ func blocked(counters []firewall.Counter, doc store.Document) uint64 {
 	for _, r := range doc.Firewall.Rules {
 		allows[r.Name] = r.Action == store.Allow
 	}
+	for _, f := range doc.Firewall.Forwards {
+		allows[f.Name] = true
+	}
 	var n uint64
 	for _, c := range counters {
 		if !allows[c.Rule] && !firewall.Allows(c.Rule) {

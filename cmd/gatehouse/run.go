@@ -96,6 +96,9 @@ func run(ctx context.Context, o runOptions) (err error) {
 		return err
 	}
 	defer g.db.Close()
+	if err := g.rememberCounters(ctx); err != nil {
+		return err
+	}
 	if g.plane, err = chooseDataplane(ctx, o.dataplane); err != nil {
 		return err
 	}
@@ -159,6 +162,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return control.serve(ctx) })
 	tasks.Go(func() error { return g.writeEvents(ctx, eventDelay) })
 	tasks.Go(func() error { return g.followPeers(ctx) })
+	tasks.Go(func() error { return g.keepCounters(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	err := tasks.Wait()

@@ -410,3 +410,12 @@ CREATE TABLE backup_schedule (
     keep       INTEGER NOT NULL,
     passphrase BLOB NOT NULL -- sealed
 ) STRICT;
+
+-- How much each rule decided, written now and then and at the end: the kernel
+-- forgets it with the power.
+CREATE TABLE rule_counters (
+    rule    TEXT PRIMARY KEY,
+    packets INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    hit     INTEGER NOT NULL -- Unix milliseconds of the last write with more packets
+) STRICT, WITHOUT ROWID;

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -114,6 +113,19 @@ func trialBlocks(ctx context.Context, l *Office) (string, error) {
 		return "", err
 	}
 	defer client.CloseIdleConnections()
+	// Read to its end, or the client would close the connection.
+	heartbeat := func() (string, error) {
+		resp, err := client.Post(p.url("/changes/heartbeat"), "", nil)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		return resp.Status + " " + string(text), err
+	}
+	if _, err := heartbeat(); err != nil {
+		return "", err
+	}
 	doc := branchDocument(psk, rekeyInChecks)
 	doc.Zones = []store.NamedZone{{Name: "cameras"}}
 	doc.Interfaces[1].Zone = "cameras"
@@ -125,22 +137,18 @@ func trialBlocks(ctx context.Context, l *Office) (string, error) {
 		conn.Close()
 		faults = append(faults, errors.New("the page opens from a zone that may not"))
 	}
-	resp, err := client.Post(p.url("/changes/heartbeat"), "", nil)
-	if err != nil {
-		faults = append(faults, fmt.Errorf("the old connection: %w", err))
-	} else {
-		text, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(text), `"confirmed"`) {
-			faults = append(faults, fmt.Errorf("a heartbeat by the old connection was answered with %s %s %w", resp.Status, text, err))
+	if said, err := heartbeat(); err != nil || !strings.HasPrefix(said, "200") || strings.Contains(said, `"confirmed"`) {
+		faults = append(faults, fmt.Errorf("a heartbeat by the old connection was answered with %s %w", said, err))
+	}
+	back := until(ctx, 2*shortestWindow, "the trial to end", func() error {
+		st, err := l.Branch.Status(ctx)
+		if err == nil && st.Trial.Revision != 0 {
+			err = fmt.Errorf("revision %d is still on trial", st.Trial.Revision)
 		}
-	}
-	if err := errors.Join(append(faults, l.asBefore(ctx, 2*shortestWindow))...); err != nil {
+		return err
+	})
+	if err := errors.Join(append(faults, back, l.asBefore(ctx, shortestWindow))...); err != nil {
 		return "", err
-	}
-	st, err := l.Branch.Status(ctx)
-	if err != nil || st.Trial.Revision != 0 {
-		return "", fmt.Errorf("still on trial: %+v %w", st.Trial, err)
 	}
 	return "no new connection, heartbeats by the old one kept nothing, then everything was as before", nil
 }
