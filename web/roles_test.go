@@ -59,6 +59,20 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 	}
 }
 
+// The heartbeat of a page that may not keep a change would be refused, and the
+// page would load itself again for ever.
+func TestOnlyAdminsHaveAHeartbeat(t *testing.T) {
+	s := newSite(t)
+	s.gateway.status.Trial = Trial{Revision: 7, Deadline: s.clock().Add(time.Minute)}
+	for role, beats := range map[store.Role]bool{store.RoleOwner: true, store.RoleAdmin: true, store.RoleOperator: false, store.RoleViewer: false} {
+		page := s.account(t, "a-"+string(role), role).get("/branches")
+		page.want(t, http.StatusOK, "on trial until")
+		if strings.Contains(page.body, "data-trial ") != beats || strings.Contains(page.body, "/changes/confirm") != beats {
+			t.Errorf("%s: heartbeat %v", role, !beats)
+		}
+	}
+}
+
 func TestOperatorsEnrolDevicesOnly(t *testing.T) {
 	s := newSite(t)
 	s.loggedIn(t).post("/objects/users/new", "name", "alice", "enabled", "on").want(t, http.StatusSeeOther)

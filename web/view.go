@@ -23,13 +23,15 @@ type view struct {
 	Form   any
 	Errors formErrors
 	// Filled in by render.
-	Admin   string
-	Here    string // path, for the navigation
-	Gateway string // host name
-	Pending int    // changes not applied yet, for the bar
-	Trial   Trial
-	Flash   string
-	Now     time.Time
+	Admin string
+	// MayChange says that the account may keep or take back what is on trial.
+	MayChange bool
+	Here      string // path, for the navigation
+	Gateway   string // host name
+	Pending   int    // changes not applied yet, for the bar
+	Trial     Trial
+	Flash     string
+	Now       time.Time
 }
 
 // formErrors are shown in a summary that links to the fields, and beside each
@@ -78,7 +80,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, code int, page s
 	v.Here, v.Now = r.URL.Path, s.Now()
 	v.Gateway = "Gatehouse"
 	if admin := adminOf(r); admin.Name != "" {
-		v.Admin = admin.Name
+		v.Admin, v.MayChange = admin.Name, admin.Role.May(store.RoleAdmin)
 		now := s.Gateway.Brief()
 		if now.Name != "" {
 			v.Gateway = now.Name
