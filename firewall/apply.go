@@ -16,8 +16,8 @@ import (
 // Applier writes rulesets into the kernel of the network namespace that the
 // calling thread is in. It needs CAP_NET_ADMIN there.
 //
-// A connection of a flow that a new policy denies, but that was established
-// before, goes on: connection tracking is not re-evaluated here.
+// Apply leaves connections alone that were established before, also those that
+// the new rules would deny: Cut ends these.
 type Applier struct {
 	log *slog.Logger
 	// One batch at a time: the library numbers sets by an unguarded counter.

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"time"
 )
 
 // named is the small office with lists, services, port forwards and NAT.
@@ -38,27 +37,10 @@ func (o *smallOffice) named() Policy {
 // dial opens TCP to one address while a host listens on another.
 func (o *smallOffice) dial(from *space, src, target string, to *space, listen string) (seen netip.Addr, err error) {
 	o.t.Helper()
-	var l net.Listener
-	to.do(func() { l, err = net.Listen("tcp", listen) })
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	defer l.Close()
-	var c net.Conn
-	from.do(func() {
-		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(src)}}
-		c, err = d.Dial("tcp", target)
-	})
+	c, s, err := o.connectionTo(from, src, target, to, listen)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	defer c.Close()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	s, err := l.Accept()
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("somebody else answered: %w", err)
-	}
-	defer s.Close()
 	return s.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), talks(c, s)
 }
 

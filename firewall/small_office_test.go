@@ -164,8 +164,16 @@ func udpAddr(a string, port int) *net.UDPAddr {
 // test.
 func (o *smallOffice) connection(from *space, src string, to *space, dst string, port int) (client, server *net.TCPConn, err error) {
 	o.t.Helper()
+	target := net.JoinHostPort(dst, fmt.Sprint(port))
+	return o.connectionTo(from, src, target, to, target)
+}
+
+// connectionTo is connection with a host that listens elsewhere than where it
+// is called.
+func (o *smallOffice) connectionTo(from *space, src, target string, to *space, listen string) (client, server *net.TCPConn, err error) {
+	o.t.Helper()
 	var l net.Listener
-	to.do(func() { l, err = net.Listen("tcp", net.JoinHostPort(dst, fmt.Sprint(port))) })
+	to.do(func() { l, err = net.Listen("tcp", listen) })
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -173,11 +181,12 @@ func (o *smallOffice) connection(from *space, src string, to *space, dst string,
 	var c net.Conn
 	from.do(func() {
 		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(src)}}
-		c, err = d.Dial("tcp", net.JoinHostPort(dst, fmt.Sprint(port)))
+		c, err = d.Dial("tcp", target)
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	s, err := l.Accept()
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())

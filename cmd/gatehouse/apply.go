@@ -96,6 +96,7 @@ func (g *gateway) boot(ctx context.Context) error {
 	if err := g.perimeter.Apply(ctx, d.ruleset); err != nil {
 		return errors.Join(fmt.Errorf("revision %d: firewall: %w", rev.ID, err), g.lockDown(ctx))
 	}
+	g.enforced = &d.firewall
 	g.inForce(rev)
 	if err := errors.Join(g.links.Apply(ctx, d.network), g.ipsec.Apply(d.ipsec)); err != nil {
 		g.log.Error("the configuration in force could not be carried out whole", "revision", rev.ID, "err", err)
@@ -113,7 +114,28 @@ func (g *gateway) lockDown(ctx context.Context) error {
 	if err := g.perimeter.Apply(ctx, rules); err != nil {
 		return fmt.Errorf("shut the perimeter: %w", err)
 	}
+	g.enforced = nil
 	return nil
+}
+
+// cut ends the connections that the policy before allowed and this one denies.
+// What is not known is left alone: after a restart nobody knows the policy
+// before. Called with applying held.
+func (g *gateway) cut(ctx context.Context, now firewall.Policy) {
+	before := g.enforced
+	g.enforced = &now
+	if before == nil {
+		return
+	}
+	n, err := g.perimeter.Cut(ctx, *before, now)
+	if err != nil {
+		g.log.Error("connections that are denied now may go on", "err", err)
+		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "firewall",
+			Message: "Connections that are denied now may go on: " + err.Error()})
+	}
+	if n > 0 {
+		g.log.Info("denied connections ended", "count", n)
+	}
 }
 
 // carryOut makes the kernel and the tunnels what the document says. The order
@@ -140,6 +162,7 @@ func (g *gateway) carryOutBelow(ctx context.Context, doc store.Document) (desire
 	if err := g.perimeter.Apply(ctx, d.ruleset); err != nil {
 		return d, fmt.Errorf("firewall: %w", err)
 	}
+	g.cut(ctx, d.firewall)
 	if err := g.links.Apply(ctx, d.network); err != nil {
 		return d, fmt.Errorf("network: %w", err)
 	}

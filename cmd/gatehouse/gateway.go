@@ -32,8 +32,10 @@ type gateway struct {
 	lost      atomic.Int64 // events that found no room
 	notice    string       // what the start found wrong, for the page; or empty
 
-	// applying serialises changes of the running state.
+	// applying serialises changes of the running state. enforced is the policy of
+	// the rules in force; nil if nobody knows.
 	applying sync.Mutex
+	enforced *firewall.Policy
 
 	mu       sync.Mutex
 	doc      store.Document // in force

@@ -77,7 +77,10 @@ func (g *gateway) followOnce(ctx context.Context) {
 	}
 	d, err := compile(doc, now, g.adminPort)
 	if err == nil {
-		err = g.perimeter.Apply(ctx, d.ruleset)
+		if err = g.perimeter.Apply(ctx, d.ruleset); err == nil {
+			// Nothing is cut: a tunnel may still use the address before.
+			g.enforced = &d.firewall
+		}
 	}
 	if err != nil {
 		g.log.Error("the perimeter could not follow a peer's new address", "err", err)
