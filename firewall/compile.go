@@ -80,13 +80,27 @@ func newPool(prefixes []netip.Prefix) pool {
 	return pool{v4, v6}
 }
 
+// listPool makes the ranges of a list disjoint. A long list is mostly in order
+// and of one family, and then not copied.
 func listPool(ranges []Range) pool {
+	tidy := true
+	for i := 1; i < len(ranges) && tidy; i++ {
+		tidy = ranges[i-1].First.BitLen() == ranges[i].First.BitLen() && apart(ranges[i-1], ranges[i])
+	}
+	switch {
+	case len(ranges) == 0:
+		return pool{}
+	case tidy && ranges[0].First.Is4():
+		return pool{v4: ranges}
+	case tidy:
+		return pool{v6: ranges}
+	}
 	var p pool
 	for _, r := range ranges {
 		if r.First.Is4() {
-			p.v4 = append(p.v4, span(r))
+			p.v4 = append(p.v4, r)
 		} else {
-			p.v6 = append(p.v6, span(r))
+			p.v6 = append(p.v6, r)
 		}
 	}
 	return pool{join(p.v4), join(p.v6)}

@@ -7,7 +7,7 @@ import (
 
 // span is an inclusive range of addresses of one family. The kernel refuses
 // intervals that overlap, so every list of prefixes becomes disjoint spans.
-type span Range
+type span = Range
 
 func (s span) String() string {
 	if s.First == s.Last {
@@ -52,23 +52,26 @@ func split(prefixes []netip.Prefix) (v4, v6 []span) {
 	return join(v4), join(v6)
 }
 
-// join merges spans that overlap or touch.
+// join merges spans that overlap or touch. It works in place: in is spent.
 func join(in []span) []span {
 	slices.SortFunc(in, func(a, b span) int { return a.First.Compare(b.First) })
-	var out []span
+	out := in[:0]
 	for _, s := range in {
-		if n := len(out); n > 0 {
-			next := out[n-1].Last.Next()
-			if !next.IsValid() || s.First.Compare(next) <= 0 {
-				if s.Last.Compare(out[n-1].Last) > 0 {
-					out[n-1].Last = s.Last
-				}
-				continue
+		if n := len(out); n > 0 && !apart(out[n-1], s) {
+			if s.Last.Compare(out[n-1].Last) > 0 {
+				out[n-1].Last = s.Last
 			}
+			continue
 		}
 		out = append(out, s)
 	}
 	return out
+}
+
+// apart says that b comes behind a with at least one address between them.
+func apart(a, b span) bool {
+	next := a.Last.Next()
+	return next.IsValid() && next.Less(b.First)
 }
 
 // without is what is left of in, both lists disjoint and sorted.

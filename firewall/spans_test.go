@@ -74,3 +74,29 @@ func FuzzSpans(f *testing.F) {
 		}
 	})
 }
+
+func TestRangesOfAListBecomeDisjoint(t *testing.T) {
+	r := func(first, last string) Range { return Range{netip.MustParseAddr(first), netip.MustParseAddr(last)} }
+	tidy := []Range{r("10.0.0.1", "10.0.0.1"), r("10.0.0.3", "10.0.0.9")}
+	for name, row := range map[string]struct {
+		in     []Range
+		v4, v6 string
+	}{
+		"none":               {nil, "[]", "[]"},
+		"tidy":               {tidy, "[10.0.0.1 10.0.0.3-10.0.0.9]", "[]"},
+		"tidy IPv6":          {[]Range{r("::1", "::1"), r("::5", "::6")}, "[]", "[::1 ::5-::6]"},
+		"touching":           {[]Range{r("10.0.0.0", "10.0.0.0"), r("10.0.0.1", "10.0.0.1")}, "[10.0.0.0/31]", "[]"},
+		"overlapping":        {[]Range{r("10.0.0.0", "10.0.0.9"), r("10.0.0.3", "10.0.0.4"), r("10.0.0.5", "10.0.0.20")}, "[10.0.0.0-10.0.0.20]", "[]"},
+		"in any order":       {[]Range{r("10.0.0.9", "10.0.0.9"), r("10.0.0.1", "10.0.0.1")}, "[10.0.0.1 10.0.0.9]", "[]"},
+		"both families":      {[]Range{r("10.0.0.1", "10.0.0.1"), r("::1", "::2")}, "[10.0.0.1]", "[::1-::2]"},
+		"up to the very end": {[]Range{r("10.0.0.0", "255.255.255.255"), r("255.255.255.255", "255.255.255.255")}, "[10.0.0.0-255.255.255.255]", "[]"},
+	} {
+		p := listPool(row.in)
+		if fmt.Sprint(p.v4) != row.v4 || fmt.Sprint(p.v6) != row.v6 {
+			t.Errorf("%s: %v %v", name, p.v4, p.v6)
+		}
+	}
+	if p := listPool(tidy); &p.v4[0] != &tidy[0] {
+		t.Error("a tidy list was copied")
+	}
+}
