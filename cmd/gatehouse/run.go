@@ -52,10 +52,10 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 	return c
 }
 
-// memoryGoal in bytes is above what a large office needs (bench/store.md) and
+// memoryGoal in bytes is what a large office needs (bench/store.md) and
 // keeps the collector from letting the heap grow to twice of that on a box
 // with little memory. GOMEMLIMIT sets another one.
-const memoryGoal = 96 << 20
+const memoryGoal = 72 << 20
 
 func run(ctx context.Context, o runOptions) (err error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
