@@ -38,7 +38,7 @@ func TestOldEventsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		e := Event{Time: time.UnixMilli(int64(i)), Severity: "warn", Kind: "tunnel", Subject: "leeds", Message: fmt.Sprint("new ", i)}
+		e := Event{Time: time.Unix(int64(1000+i), 0), Severity: "warn", Kind: "tunnel", Subject: "leeds", Message: fmt.Sprint("new ", i)}
 		if err := db.AppendEvents(ctx, e); err != nil {
 			t.Fatal(err)
 		}
@@ -47,8 +47,23 @@ func TestOldEventsGo(t *testing.T) {
 	if err != nil || len(all) != keepEvents {
 		t.Fatalf("%d events, %v", len(all), err)
 	}
-	want := Event{ID: keepEvents + 3, Time: time.UnixMilli(2), Severity: "warn", Kind: "tunnel", Subject: "leeds", Message: "new 2"}
+	want := Event{ID: keepEvents + 3, Time: time.Unix(1002, 0), Severity: "warn", Kind: "tunnel", Subject: "leeds", Message: "new 2"}
 	if all[0] != want {
 		t.Errorf("%+v is not the newest", all[0])
+	}
+}
+
+func TestEventsAreListedByTheirTime(t *testing.T) {
+	db := open(t, t.TempDir())
+	at := func(seconds int64) Event { return Event{Time: time.Unix(seconds, 0), Kind: "system", Message: "x"} }
+	if err := db.AppendEvents(t.Context(), at(30)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.AppendEvents(t.Context(), at(10), at(20), at(40)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := db.Events(t.Context(), 3)
+	if err != nil || len(all) != 3 || all[0].Time.Unix() != 40 || all[1].Time.Unix() != 30 || all[2].Time.Unix() != 20 {
+		t.Errorf("%v %v", all, err)
 	}
 }

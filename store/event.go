@@ -46,9 +46,10 @@ func (db *DB) AppendEvents(ctx context.Context, all ...Event) error {
 	})
 }
 
-// Events lists the newest first.
+// Events lists the newest first. They are written together, so their numbers
+// do not tell which was first.
 func (db *DB) Events(ctx context.Context, limit int) ([]Event, error) {
-	rows, err := db.reader.QueryContext(ctx, "SELECT id, time, severity, kind, subject, message FROM events ORDER BY id DESC LIMIT ?", limit)
+	rows, err := db.reader.QueryContext(ctx, "SELECT id, time, severity, kind, subject, message FROM events ORDER BY time DESC, id DESC LIMIT ?", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
 	}

@@ -85,8 +85,8 @@ type Status struct {
 	// Notice is a sentence about something wrong with the gateway itself; empty
 	// most of the time.
 	Notice string `json:"notice,omitempty"`
-	// Blocked counts packets that the perimeter dropped or rejected since the
-	// rules were loaded.
+	// Blocked counts packets that the perimeter dropped or rejected so far, also
+	// before a restart.
 	Blocked    uint64      `json:"blocked"`
 	Interfaces []Interface `json:"interfaces"`
 	Tunnels    []Tunnel    `json:"tunnels"`

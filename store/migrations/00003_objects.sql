@@ -419,3 +419,5 @@ CREATE TABLE rule_counters (
     bytes   INTEGER NOT NULL,
     hit     INTEGER NOT NULL -- Unix milliseconds of the last write with more packets
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX events_time ON events (time);
