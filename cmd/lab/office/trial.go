@@ -228,11 +228,25 @@ func (h *Host) unaddress(device, prefix string) error {
 	})
 }
 
+// forgetEverything takes all that a gateway made out of the kernel, as a power
+// cut does: rules, addresses and with them routes, the tunnel's device.
+func (g *Gateway) forgetEverything(ctx context.Context) error {
+	for _, command := range [][]string{
+		{"nft", "flush", "ruleset"}, {"ip", "addr", "flush", "dev", "wan0"}, {"ip", "addr", "flush", "dev", "lan0"},
+		{"ip", "route", "flush", "proto", "103"}, {"ip", "-6", "route", "flush", "proto", "103"}, {"ip", "link", "del", "ipsec0"},
+	} {
+		if out, err := g.Output(ctx, command[0], command[1:]...); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
+		}
+	}
+	return nil
+}
+
 // killsInApply is how often the gateway dies while it applies.
 const killsInApply = 20
 
-// applyIsKilled kills the branch's gateway at any point of an apply, takes its
-// rules out of the kernel as a power cut would, and looks whether it comes back
+// applyIsKilled kills the branch's gateway at any point of an apply, takes what
+// it made out of the kernel as a power cut would, and looks whether it comes back
 // with one whole revision, the old one or the new.
 func applyIsKilled(ctx context.Context, l *Office) (seen string, err error) {
 	const extra = "10.2.8.1"
@@ -265,7 +279,7 @@ func applyIsKilled(ctx context.Context, l *Office) (seen string, err error) {
 			return "", err
 		}
 		said := <-applied
-		if _, err := l.Branch.Output(ctx, "nft", "flush", "ruleset"); err != nil {
+		if err := l.Branch.forgetEverything(ctx); err != nil {
 			return "", err
 		}
 		if err := l.Branch.Boot(ctx); err != nil {
