@@ -107,22 +107,23 @@ func (db *DB) SetRole(ctx context.Context, name string, role Role) error {
 	if !slices.Contains(Roles(), role) {
 		return fmt.Errorf("%q is no role; take owner, admin, operator or viewer", role)
 	}
-	return db.changeAdmin(ctx, name, fmt.Sprintf("Account %s is now %s.", name, role), "UPDATE admins SET role = ? WHERE name = ?", role, name)
+	return db.changeAccounts(ctx, "account "+name, fmt.Sprintf("Account %s is now %s.", name, role), "UPDATE admins SET role = ? WHERE name = ?", role, name)
 }
 
 // DeleteAdmin deletes an account and its tokens.
 func (db *DB) DeleteAdmin(ctx context.Context, name string) error {
-	return db.changeAdmin(ctx, name, fmt.Sprintf("Account %s was deleted.", name), "DELETE FROM admins WHERE name = ?", name)
+	return db.changeAccounts(ctx, "account "+name, fmt.Sprintf("Account %s was deleted.", name), "DELETE FROM admins WHERE name = ?", name)
 }
 
-func (db *DB) changeAdmin(ctx context.Context, name, said, statement string, args ...any) error {
+// changeAccounts runs a statement that must find what it is about.
+func (db *DB) changeAccounts(ctx context.Context, what, said, statement string, args ...any) error {
 	return db.write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, statement, args...)
 		if err != nil {
-			return fmt.Errorf("account %s: %w", name, err)
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, fmt.Errorf("account %s: %w", name, ErrNotFound))
+			return errors.Join(err, fmt.Errorf("%s: %w", what, ErrNotFound))
 		}
 		if err := ownerIsLeft(ctx, tx); err != nil {
 			return err

@@ -17,6 +17,8 @@ type kind[T any] struct {
 	table string
 	// tail is the end of the query that reads all of a draft's.
 	tail string
+	// scalars are the fields with a column in the object's own row.
+	scalars []field[T]
 	// path is where a Document has the list, as in firewall.rules; empty for
 	// objects that act at once and belong to no document.
 	path string
@@ -74,9 +76,7 @@ type KindInfo struct {
 	Drafted bool
 	// Single says that there is exactly one, which can only be changed.
 	Single bool
-	// Ordered objects are looked at in their order.
-	Ordered bool
-	Fields  []FieldInfo
+	Fields []FieldInfo
 }
 
 // Area is the part of the gateway that a kind belongs to.
@@ -132,6 +132,9 @@ func (k *kind[T]) finish() *kind[T] {
 			}
 		}
 		k.info.Fields = append(k.info.Fields, f.FieldInfo)
+		if !f.extent && !manyOf(at) {
+			k.scalars = append(k.scalars, *f)
+		}
 	}
 	return k
 }
@@ -192,12 +195,7 @@ func (k *kind[T]) factsOf(o T) facts {
 			out.all = append(out.all, fact{label: f.Label, entries: *at.(*[]AddressRange)})
 			continue
 		}
-		var texts []string
-		if manyOf(at) {
-			texts = textsOf(at)
-		} else if text := textOf(reflect.ValueOf(at).Elem().Interface()); text != "" {
-			texts = []string{text}
-		}
+		texts := namesIn(at)
 		for i, t := range texts {
 			if word, ok := f.words[t]; ok {
 				texts[i] = word
@@ -236,17 +234,15 @@ func (k *kind[T]) renamed(doc *Document, target, from, to string) {
 		all := slices.Clone(k.get(doc))
 		for i := range all {
 			at := f.at(&all[i])
-			if !manyOf(at) {
-				if textOf(reflect.ValueOf(at).Elem().Interface()) == from {
-					must(setText(at, to))
-				}
-			} else if texts := textsOf(at); slices.Contains(texts, from) {
-				for j := range texts {
-					if texts[j] == from {
-						texts[j] = to
-					}
-				}
+			texts := namesIn(at)
+			j := slices.Index(texts, from) // nothing is named twice
+			switch {
+			case j < 0:
+			case manyOf(at):
+				texts[j] = to
 				must(setTexts(at, texts))
+			default:
+				must(setText(at, to))
 			}
 		}
 		k.set(doc, all)
@@ -276,7 +272,7 @@ func namesIn(at any) []string {
 	if manyOf(at) {
 		return textsOf(at)
 	}
-	if text := textOf(reflect.ValueOf(at).Elem().Interface()); text != "" {
+	if text := textAt(at); text != "" {
 		return []string{text}
 	}
 	return nil

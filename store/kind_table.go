@@ -8,17 +8,6 @@ import (
 	"strings"
 )
 
-// scalars are the fields with a column in the object's own row.
-func (k *kind[T]) scalars() []field[T] {
-	var out []field[T]
-	for _, f := range k.fields {
-		if !f.extent && !manyOf(f.at(new(T))) {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
 // side is the table that holds a list: of values, or of references, whose
 // foreign key says what they refer to.
 func (k *kind[T]) side(f field[T]) string {
@@ -53,9 +42,8 @@ func (k *kind[T]) secretName(o *T, field string) string {
 // ORDER on. The lists of all of them are read in one query for each table,
 // because a query for each object would be slow with ten thousand of them.
 func (k *kind[T]) selectRows(ctx context.Context, db *DB, tx *sql.Tx, tail string, args ...any) ([]T, error) {
-	scalars := k.scalars()
 	columns := []string{"id"}
-	for _, f := range scalars {
+	for _, f := range k.scalars {
 		column := `"` + f.Name + `"`
 		if f.Refs != "" {
 			column = "coalesce(" + column + ", '')"
@@ -72,7 +60,7 @@ func (k *kind[T]) selectRows(ctx context.Context, db *DB, tx *sql.Tx, tail strin
 	for rows.Next() {
 		var id int64
 		var o T
-		if err := k.scan(db, rows, &id, &o, scalars); err != nil {
+		if err := k.scan(db, rows, &id, &o); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k.table, err)
 		}
 		at[id] = len(out)
@@ -99,11 +87,11 @@ func (k *kind[T]) selectRows(ctx context.Context, db *DB, tx *sql.Tx, tail strin
 	return out, nil
 }
 
-func (k *kind[T]) scan(db *DB, rows *sql.Rows, id *int64, o *T, scalars []field[T]) error {
+func (k *kind[T]) scan(db *DB, rows *sql.Rows, id *int64, o *T) error {
 	into := []any{id}
-	raw := make([]string, len(scalars))
-	sealed := make([][]byte, len(scalars))
-	for i, f := range scalars {
+	raw := make([]string, len(k.scalars))
+	sealed := make([][]byte, len(k.scalars))
+	for i, f := range k.scalars {
 		at := f.at(o)
 		switch {
 		case f.Type == "secret":
@@ -117,7 +105,7 @@ func (k *kind[T]) scan(db *DB, rows *sql.Rows, id *int64, o *T, scalars []field[
 	if err := rows.Scan(into...); err != nil {
 		return err
 	}
-	for i, f := range scalars {
+	for i, f := range k.scalars {
 		switch {
 		case f.Type == "secret" && len(sealed[i]) > 0:
 			plain, err := db.seal.open(k.secretName(o, f.Name), sealed[i])
@@ -189,7 +177,7 @@ func (k *kind[T]) readSide(ctx context.Context, tx *sql.Tx, side, tail string, a
 // insert writes one object.
 func (k *kind[T]) insert(in *inserter, position int, o *T) {
 	columns, marks, args := []string{"position"}, "?", []any{position}
-	for _, f := range k.scalars() {
+	for _, f := range k.scalars {
 		at := f.at(o)
 		value := reflect.ValueOf(at).Elem().Interface()
 		var arg any
@@ -225,7 +213,7 @@ func (k *kind[T]) where(o *T) (string, []any) {
 	for _, f := range k.fields {
 		if f.Label == "" {
 			terms = append(terms, `"`+f.Name+`" = ?`)
-			args = append(args, textOf(reflect.ValueOf(f.at(o)).Elem().Interface()))
+			args = append(args, textAt(f.at(o)))
 		}
 	}
 	if terms == nil {

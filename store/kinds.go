@@ -38,6 +38,13 @@ var immediate []object
 // about their changes.
 var sections []section
 
+// objects are all kinds that a page or the API can list and change, the drafted
+// ones first; byName finds them.
+var (
+	objects []object
+	byName  = map[string]object{}
+)
+
 // Set at start, because the tables of a kind are named after other kinds.
 func init() {
 	immediate = []object{userKind, deviceKind, authorityKind, certificateKind}
@@ -45,32 +52,23 @@ func init() {
 		settingsKind, zoneKind, interfaceKind, routeKind, listKind, serviceKind, defaultKind, ruleKind, forwardKind, natKind,
 		branchKind, manualKind, policyKind, groupKind, dhcpKind, reservationKind, hostKind,
 	}
+	for _, s := range sections {
+		objects = append(objects, s)
+	}
+	objects = append(objects, immediate...)
+	for _, o := range objects {
+		byName[o.Info().Name] = o
+	}
 }
 
 // Kinds are all kinds of objects, the drafted ones first.
 func Kinds() []KindInfo {
 	var out []KindInfo
-	for _, o := range objects() {
+	for _, o := range objects {
 		out = append(out, o.Info())
 	}
 	return out
 }
 
-// objects are all kinds that a page or the API can list and change.
-func objects() []object {
-	var out []object
-	for _, s := range sections {
-		out = append(out, s)
-	}
-	return append(out, immediate...)
-}
-
 // kindNamed is one of objects, by its name; nil if there is none.
-func kindNamed(name string) object {
-	for _, o := range objects() {
-		if o.Info().Name == name {
-			return o
-		}
-	}
-	return nil
-}
+func kindNamed(name string) object { return byName[name] }

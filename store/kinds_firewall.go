@@ -68,7 +68,7 @@ var defaultKind = within(kind[ZoneDefault]{
 }, "firewall.defaults", func(d *Document) *[]ZoneDefault { return &d.Firewall.Defaults })
 
 var ruleKind = within(kind[Rule]{
-	info: KindInfo{Name: "rule", Area: AreaFirewall, Plural: "rules", Title: "Rule", Ordered: true,
+	info: KindInfo{Name: "rule", Area: AreaFirewall, Plural: "rules", Title: "Rule",
 		Help: "An exception to what the zones may do; the first that matches decides."},
 	table: "rules",
 	key:   func(r *Rule) string { return r.Name },
@@ -95,7 +95,7 @@ var ruleKind = within(kind[Rule]{
 }, "firewall.rules", func(d *Document) *[]Rule { return &d.Firewall.Rules })
 
 var forwardKind = within(kind[Forward]{
-	info: KindInfo{Name: "forward", Heading: "Port forwards", Area: AreaFirewall, Plural: "forwards", Title: "Port forward", Ordered: true,
+	info: KindInfo{Name: "forward", Heading: "Port forwards", Area: AreaFirewall, Plural: "forwards", Title: "Port forward",
 		Help: "Connections from outside that are led to a host inside."},
 	table:   "forwards",
 	key:     func(f *Forward) string { return f.Name },
@@ -117,7 +117,7 @@ var forwardKind = within(kind[Forward]{
 }, "firewall.forwards", func(d *Document) *[]Forward { return &d.Firewall.Forwards })
 
 var natKind = within(kind[NAT]{
-	info: KindInfo{Name: "nat", Heading: "NAT", Area: AreaFirewall, Plural: "nat", Title: "NAT", Ordered: true,
+	info: KindInfo{Name: "nat", Heading: "NAT", Area: AreaFirewall, Plural: "nat", Title: "NAT",
 		Help: "Under which address something inside appears outside; the first that matches decides."},
 	table:   "nat",
 	key:     func(n *NAT) string { return n.Name },

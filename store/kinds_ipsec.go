@@ -61,7 +61,7 @@ var manualKind = within(kind[ManualSA]{
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 
 var policyKind = within(kind[Policy]{
-	info: KindInfo{Name: "policy", Area: AreaIPsec, Idle: idleIPsec, Plural: "policies", Title: "Policy", Ordered: true,
+	info: KindInfo{Name: "policy", Area: AreaIPsec, Idle: idleIPsec, Plural: "policies", Title: "Policy",
 		Help: "An entry of the security policy database: protect, bypass or discard; the first that matches decides."},
 	table:   "policies",
 	key:     func(p *Policy) string { return p.Name },

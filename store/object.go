@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -270,7 +271,7 @@ func (db *DB) sameTag(tag string, o any) error {
 	if err != nil {
 		return err
 	}
-	if tag != present {
+	if !hmac.Equal([]byte(tag), []byte(present)) {
 		return ErrChanged
 	}
 	return nil

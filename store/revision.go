@@ -220,10 +220,8 @@ func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
 func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args ...any) (Revision, error) {
 	var rev Revision
 	var created int64
-	var document string
-	var sealed []byte
-	err := tx.QueryRowContext(ctx, "SELECT id, state, author, message, created, document, secrets FROM revisions WHERE "+where, args...).
-		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created, &document, &sealed)
+	err := tx.QueryRowContext(ctx, "SELECT id, state, author, message, created FROM revisions WHERE "+where, args...).
+		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rev, ErrNotFound
 	}
@@ -234,6 +232,13 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 	if doc, ok := db.confirmed.get(rev.ID); ok {
 		rev.Document = doc
 		return rev, nil
+	}
+	// Only now: every page asks, and mostly the document is remembered.
+	var document string
+	var sealed []byte
+	err = tx.QueryRowContext(ctx, "SELECT document, secrets FROM revisions WHERE id = ?", rev.ID).Scan(&document, &sealed)
+	if err != nil {
+		return rev, fmt.Errorf("read revision %d: %w", rev.ID, err)
 	}
 	if rev.Document, err = ParseDocument(strings.NewReader(document)); err != nil {
 		return rev, fmt.Errorf("revision %d: %w", rev.ID, err)

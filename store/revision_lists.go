@@ -97,7 +97,10 @@ type revisionCache struct {
 func (c *revisionCache) get(id int64) (Document, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.doc.shallowCopy(), c.id == id
+	if c.id != id {
+		return Document{}, false
+	}
+	return c.doc.shallowCopy(), true
 }
 
 func (c *revisionCache) put(id int64, doc Document) {

@@ -101,8 +101,8 @@ func (db *DB) DueBackup(ctx context.Context, now time.Time) (string, error) {
 		return "", fmt.Errorf("daily backup: %w", err)
 	}
 	if len(all) > 0 {
-		stamp := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(all[0]), backupPrefix), backupSuffix)
-		if last, err := time.Parse(backupStamp, stamp); err == nil && now.Sub(last) < backupEvery && !last.After(now.Add(backupEvery)) {
+		last, err := backupTime(all[0])
+		if err == nil && now.Sub(last) < backupEvery && !last.After(now.Add(backupEvery)) {
 			return "", nil
 		}
 	}
@@ -110,49 +110,21 @@ func (db *DB) DueBackup(ctx context.Context, now time.Time) (string, error) {
 	if err := db.backupFile(ctx, path, s.Passphrase.Reveal(), now); err != nil {
 		return "", fmt.Errorf("daily backup: %w", err)
 	}
-	for _, old := range all[min(s.Keep-1, len(all)):] {
-		if err := os.Remove(old); err != nil {
-			return path, fmt.Errorf("drop an old backup: %w", err)
-		}
-	}
-	return path, nil
+	return path, dropOldest(all, s.Keep-1)
 }
 
-// backupFile writes a backup under a name that is only there once it is whole
-// and on the disk.
+// backupFile writes a backup into a file.
 func (db *DB) backupFile(ctx context.Context, path, passphrase string, now time.Time) error {
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(part)
-	err = db.Backup(ctx, f, passphrase, now)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(path))
+	return wholeFile(path, func(f *os.File) error { return db.Backup(ctx, f, passphrase, now) })
 }
 
-// backupsIn lists the backups that a schedule wrote, the newest first. Other
-// files in the directory are nobody's business.
+// backupTime reads the time out of a backup's name.
+func backupTime(path string) (time.Time, error) {
+	return time.Parse(backupStamp, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), backupPrefix), backupSuffix))
+}
+
+// backupsIn lists the backups that a schedule wrote, the newest first.
 func backupsIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		stamp, ours := strings.CutPrefix(e.Name(), backupPrefix)
-		stamp, whole := strings.CutSuffix(stamp, backupSuffix)
-		if _, err := time.Parse(backupStamp, stamp); ours && whole && err == nil {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
-	}
-	slices.Sort(out)
-	slices.Reverse(out)
-	return out, nil
+	all, err := newestFirst(dir, backupPrefix, backupSuffix)
+	return slices.DeleteFunc(all, func(path string) bool { _, err := backupTime(path); return err != nil }), err
 }

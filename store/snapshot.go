@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -39,64 +38,34 @@ func (db *DB) Snapshot(ctx context.Context, now time.Time) (string, error) {
 	if err != nil {
 		return path, err
 	}
-	for _, old := range all[min(keepSnapshots, len(all)):] {
-		if err := os.Remove(old); err != nil {
-			return path, fmt.Errorf("drop an old snapshot: %w", err)
-		}
-	}
-	return path, nil
+	return path, dropOldest(all, keepSnapshots)
 }
 
-// copyTo writes a consistent copy under a name that is only there once the
-// copy is whole and on the disk.
+// copyTo writes a consistent copy.
 func (db *DB) copyTo(ctx context.Context, path string) error {
-	part := path + ".part"
-	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
+	return wholeFile(path, func(f *os.File) error {
+		// A connection of its own: the readers may not write anywhere, and
+		// writers shall not wait.
+		handle, err := connect(filepath.Join(db.dir, databaseName), 1, url.Values{})
+		if err != nil {
+			return err
+		}
+		defer handle.Close()
+		// SQLite would make the file with the umask's mode; ours is there, empty.
+		_, err = handle.ExecContext(ctx, "VACUUM INTO ?", f.Name())
 		return err
-	}
-	defer os.Remove(part)
-	// SQLite makes the file with the umask's mode; an empty file of ours first.
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	// A connection of its own: the readers may not write anywhere, and writers
-	// shall not wait.
-	handle, err := connect(filepath.Join(db.dir, databaseName), 1, url.Values{})
-	if err != nil {
-		return err
-	}
-	defer handle.Close()
-	if _, err := handle.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(path))
+	})
 }
 
 // snapshots lists the copies, the newest first.
 func snapshots(dir string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, snapshotDirectory))
+	out, err := newestFirst(filepath.Join(dir, snapshotDirectory), snapshotPrefix, snapshotSuffix)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
-	var out []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), snapshotPrefix) && strings.HasSuffix(e.Name(), snapshotSuffix) {
-			out = append(out, filepath.Join(dir, snapshotDirectory, e.Name()))
-		}
-	}
-	slices.Sort(out)
-	slices.Reverse(out)
 	return out, nil
 }
 
@@ -167,21 +136,15 @@ func checkFile(ctx context.Context, path string) error {
 	return whole(ctx, handle)
 }
 
-// copyFile copies to a new file of mode 0600 that is only there whole.
+// copyFile copies to a file of mode 0600.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	part := to + ".part"
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
+	return wholeFile(to, func(f *os.File) error {
+		_, err := io.Copy(f, in)
 		return err
-	}
-	_, err = io.Copy(out, in)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	return os.Rename(part, to)
+	})
 }

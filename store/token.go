@@ -112,5 +112,5 @@ func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
 
 // DeleteToken ends a token at once.
 func (db *DB) DeleteToken(ctx context.Context, name string) error {
-	return db.changeAdmin(ctx, name, fmt.Sprintf("Token %s was deleted.", name), "DELETE FROM tokens WHERE name = ?", name)
+	return db.changeAccounts(ctx, "token "+name, fmt.Sprintf("Token %s was deleted.", name), "DELETE FROM tokens WHERE name = ?", name)
 }

@@ -56,6 +56,9 @@ func textOf(v any) string {
 	return r.String()
 }
 
+// textAt is the text of the one value that at points to.
+func textAt(at any) string { return textOf(reflect.ValueOf(at).Elem().Interface()) }
+
 // setText puts the value of a text where at points to. The error is a
 // sentence for the admin.
 func setText(at any, text string) error {
