@@ -68,21 +68,23 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	for _, c := range before {
 		start[c.Rule] = c
 	}
-	steps := r.steps(start)
+	// A digest of the whole text, so once: a list may be long.
+	generation := r.generation()
+	steps := r.steps(start, generation)
 	if err := send(steps, r.bufferFor(len(steps))); err != nil {
 		// The kernel may have committed and only failed to say so.
 		held, lookErr := heldGeneration()
 		if lookErr != nil {
 			return fmt.Errorf("firewall: result unknown: %w", errors.Join(err, lookErr))
 		}
-		if held != r.generation() {
+		if held != generation {
 			return fmt.Errorf("firewall not applied: %w", r.blame(err))
 		}
 	}
-	if err := r.verify(); err != nil {
+	if err := r.verify(generation); err != nil {
 		return fmt.Errorf("firewall applied, but the kernel holds something else: %w", err)
 	}
-	a.log.Info("firewall applied", "generation", r.generation(), "steps", len(steps), "took", time.Since(began).Round(time.Millisecond))
+	a.log.Info("firewall applied", "generation", generation, "steps", len(steps), "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 

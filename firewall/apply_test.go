@@ -160,12 +160,12 @@ func TestVerifyFindsWhatSomebodyElseChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.do(func() { err = r.verify() })
+	s.do(func() { err = r.verify(r.generation()) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.sh("nft add element inet gatehouse remote4 '{ 10.77.0.0/16 }'; nft add rule inet gatehouse in_wan accept")
-	s.do(func() { err = r.verify() })
+	s.do(func() { err = r.verify(r.generation()) })
 	if err == nil || !strings.Contains(err.Error(), "set remote4") || !strings.Contains(err.Error(), "chain in_wan") {
 		t.Errorf("the error is %v", err)
 	}

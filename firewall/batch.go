@@ -21,8 +21,9 @@ type step struct {
 }
 
 // steps are the messages that make the table, in an order in which nothing
-// refers to what is not there yet. Counters start at the given values.
-func (r Ruleset) steps(start map[string]Counter) []step {
+// refers to what is not there yet. Counters start at the given values;
+// generation marks the table.
+func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
 	names := setNames{}
 	out := []step{{"table " + tableName, func(c *nftables.Conn) error {
@@ -64,7 +65,7 @@ func (r Ruleset) steps(start map[string]Counter) []step {
 		}
 	}
 	return append(out, step{"generation marker", func(c *nftables.Conn) error {
-		c.AddChain(&nftables.Chain{Name: r.generation(), Table: table})
+		c.AddChain(&nftables.Chain{Name: generation, Table: table})
 		return nil
 	}})
 }

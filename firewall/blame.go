@@ -28,7 +28,7 @@ func (r Ruleset) bisect(cause error) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return cause
 	}
-	steps := r.steps(nil)
+	steps := r.steps(nil, r.generation())
 	fails := func(n int) bool {
 		err := send(steps[:n], r.bufferFor(n))
 		if errors.Is(err, unix.ENOBUFS) {

@@ -106,6 +106,14 @@ func listPool(ranges []Range) pool {
 	return pool{join(p.v4), join(p.v6)}
 }
 
+// has says whether an address is in one of the spans, which are in order and
+// disjoint.
+func (p pool) has(a netip.Addr) bool {
+	spans := p.of(familyOf(a))
+	i, found := slices.BinarySearchFunc(spans, a, func(s span, a netip.Addr) int { return s.First.Compare(a) })
+	return found || i > 0 && !spans[i-1].Last.Less(a)
+}
+
 func (p pool) of(f family) []span {
 	if f == ipv6 {
 		return p.v6
@@ -161,6 +169,15 @@ func (c *compiler) gather() {
 
 func (i Interface) networks() []netip.Prefix {
 	return append(slices.Clone(i.Addresses), i.Routed...)
+}
+
+// peers matches a field against those that key exchange is open to; one match
+// per family in use.
+func (c *compiler) peers(field addressField) []statement {
+	if c.ikeFromAnywhere() {
+		return []statement{ipv4, ipv6}
+	}
+	return fromPool(field, ikePeers, c.pools[ikePeers])
 }
 
 // ikeFromAnywhere: a peer whose address nobody can know calls from anywhere.

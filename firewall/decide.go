@@ -22,8 +22,6 @@ type Flow struct {
 type Decider struct {
 	policy Policy
 	c      *compiler
-	own    map[netip.Addr]bool
-	wan    bool
 }
 
 // NewDecider prepares a policy that Compile accepts.
@@ -31,16 +29,10 @@ func NewDecider(p Policy) (*Decider, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	d := &Decider{policy: p, c: &compiler{policy: p}, own: map[netip.Addr]bool{}}
+	d := &Decider{policy: p, c: &compiler{policy: p}}
 	d.c.gather()
 	if err := d.c.place(); err != nil {
 		return nil, err
-	}
-	for _, i := range p.Interfaces {
-		d.wan = d.wan || i.Zone == ZoneWAN
-		for _, a := range i.Addresses {
-			d.own[a.Addr()] = true
-		}
 	}
 	return d, nil
 }
@@ -48,23 +40,16 @@ func NewDecider(p Policy) (*Decider, error) {
 // Zone is where an address is: at this gateway, in a network of an interface,
 // behind a tunnel, or on the internet. Empty: nowhere.
 func (d *Decider) Zone(a netip.Addr) string {
-	if d.own[a] {
+	if d.c.owns(a) {
 		return ZoneGateway
 	}
-	zone, length := "", -1
-	for _, i := range d.policy.Interfaces {
-		for _, n := range i.networks() {
-			if n.Masked().Contains(a) && n.Bits() > length {
-				zone, length = i.Zone, n.Bits()
-			}
-		}
-	}
+	zone, ok := d.policy.zoneByNetwork(a, func(Interface) bool { return true })
 	switch {
-	case length >= 0:
+	case ok:
 		return zone
-	case slices.ContainsFunc(d.c.pools[remote].of(familyOf(a)), func(s span) bool { return s.has(a) }):
+	case d.c.pools[remote].has(a):
 		return ZoneVPN
-	case d.wan:
+	case len(d.c.devices[ZoneWAN]) > 0:
 		return ZoneWAN
 	}
 	return ""
@@ -135,19 +120,11 @@ func (d *Decider) has(a netip.Addr, networks []netip.Prefix, lists []string) boo
 	if len(networks)+len(lists) == 0 || slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return true
 	}
-	return slices.ContainsFunc(lists, func(l string) bool {
-		spans := d.c.lists[l].of(familyOf(a))
-		i, found := slices.BinarySearchFunc(spans, a, func(s span, a netip.Addr) int { return s.First.Compare(a) })
-		return found || i > 0 && spans[i-1].has(a)
-	})
+	return slices.ContainsFunc(lists, func(l string) bool { return d.c.lists[l].has(a) })
 }
 
 func (r Rule) serves(f Flow) bool {
-	services := r.Services
-	if len(services) == 0 {
-		services = []Service{{Protocol: r.Protocol, Ports: r.Ports}}
-	}
-	return slices.ContainsFunc(services, func(s Service) bool {
+	return slices.ContainsFunc(r.services(), func(s Service) bool {
 		switch s.Protocol {
 		case AnyProtocol:
 			return true
@@ -172,7 +149,7 @@ func (r Rule) serves(f Flow) bool {
 // leads it to, as destinationNAT does.
 func (d *Decider) Lead(f Flow) Flow {
 	for _, fw := range d.policy.Forwards {
-		outside := fw.Address == f.Destination || !fw.Address.IsValid() && d.isWAN(f.Destination)
+		outside := fw.Address == f.Destination || !fw.Address.IsValid() && d.c.pools[wanAddresses].has(f.Destination)
 		if outside && f.Destination.BitLen() == fw.To.BitLen() && slices.Contains(fw.transports(), transport(f.Protocol)) &&
 			within(fw.Ports, f.Port) && d.has(f.Source, fw.Sources, fw.SourceLists) {
 			f.Destination, f.Port, f.Translated = fw.To, fw.target().First+f.Port-fw.Ports.First, true
@@ -182,7 +159,7 @@ func (d *Decider) Lead(f Flow) Flow {
 	if from := d.Zone(f.Source); from != ZoneWAN {
 		return f
 	}
-	if _, key := d.always(ZoneWAN, f); key && d.isWAN(f.Destination) {
+	if _, key := d.always(ZoneWAN, f); key && d.c.pools[wanAddresses].has(f.Destination) {
 		return f // key exchange is the gateway's
 	}
 	for _, n := range d.policy.NAT {
@@ -192,8 +169,4 @@ func (d *Decider) Lead(f Flow) Flow {
 		}
 	}
 	return f
-}
-
-func (d *Decider) isWAN(a netip.Addr) bool {
-	return slices.ContainsFunc(d.c.pools[wanAddresses].of(familyOf(a)), func(s span) bool { return s.has(a) })
 }

@@ -83,10 +83,7 @@ func (c *compiler) translate(r Rule) ([]rule, error) {
 	} else {
 		ending = []statement{c.end(r.ID, r.Action)}
 	}
-	services := r.Services
-	if len(services) == 0 {
-		services = []Service{{Protocol: r.Protocol, Ports: r.Ports}}
-	}
+	services := r.services()
 	var out []rule
 	add := func(matches ...[]statement) {
 		line := rule{comment: r.ID}
@@ -227,11 +224,7 @@ func (c *compiler) leakGuard() {
 		when(icmpv6In{setND}, onLink{}, accept),
 	}
 	if len(c.policy.IKE) > 0 {
-		to := fromPool(destination, ikePeers, c.pools[ikePeers])
-		if c.ikeFromAnywhere() {
-			to = []statement{ipv4, ipv6}
-		}
-		for _, m := range to {
+		for _, m := range c.peers(destination) {
 			rules = append(rules,
 				when(ownSource{}, m, portIn{overUDP, source, setIKEPorts}, accept),
 				when(ownSource{}, m, overESP, accept))

@@ -59,11 +59,7 @@ func (c *compiler) keyExchange() []rule {
 		return nil
 	}
 	var rules []rule
-	from := fromPool(source, ikePeers, c.pools[ikePeers])
-	if c.ikeFromAnywhere() {
-		from = []statement{ipv4, ipv6}
-	}
-	for _, m := range from {
+	for _, m := range c.peers(source) {
 		rules = append(rules,
 			when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, c.count(idIKE), accept),
 			when(deviceIn{incoming, setWAN}, m, overESP, c.count(idIKE), accept))

@@ -17,7 +17,7 @@ func (c *compiler) place() error {
 		if !ok {
 			return fmt.Errorf("forward %s: %s is in no network behind this gateway", f.ID, f.To)
 		}
-		if f.Address.IsValid() && !slices.ContainsFunc(c.pools[wanAddresses].of(familyOf(f.To)), func(s span) bool { return s.has(f.Address) }) {
+		if f.Address.IsValid() && !c.pools[wanAddresses].has(f.Address) {
 			return fmt.Errorf("forward %s: %s is not a wan address of the gateway", f.ID, f.Address)
 		}
 		c.hosts[zone] = append(c.hosts[zone], f)
@@ -25,20 +25,31 @@ func (c *compiler) place() error {
 	return nil
 }
 
-func (s span) has(a netip.Addr) bool { return !a.Less(s.First) && !s.Last.Less(a) }
-
 // zoneOf is the zone that a host is in. The gateway's own addresses are in none,
 // nor is what is behind a tunnel, which refuses sources from the internet.
 func (c *compiler) zoneOf(host netip.Addr) (string, bool) {
+	if c.owns(host) {
+		return "", false
+	}
+	return c.policy.zoneByNetwork(host, func(i Interface) bool { return i.Zone != ZoneWAN })
+}
+
+// owns says whether an address is the gateway's.
+func (c *compiler) owns(a netip.Addr) bool {
+	return slices.ContainsFunc(c.policy.Interfaces, func(i Interface) bool {
+		return slices.ContainsFunc(i.Addresses, func(own netip.Prefix) bool { return own.Addr() == a })
+	})
+}
+
+// zoneByNetwork is the zone of the interface with the smallest network around
+// an address, among some interfaces.
+func (p Policy) zoneByNetwork(a netip.Addr, among func(Interface) bool) (string, bool) {
 	zone, length := "", -1
-	for _, i := range c.policy.Interfaces {
+	for _, i := range p.Interfaces {
 		for _, n := range i.networks() {
-			if n.Masked().Contains(host) && n.Bits() > length && i.Zone != ZoneWAN {
+			if n.Masked().Contains(a) && n.Bits() > length && among(i) {
 				zone, length = i.Zone, n.Bits()
 			}
-		}
-		if slices.ContainsFunc(i.Addresses, func(a netip.Prefix) bool { return a.Addr() == host }) {
-			return "", false
 		}
 	}
 	return zone, length >= 0
@@ -110,11 +121,7 @@ func (c *compiler) destinationNAT() {
 	}
 	if len(hosts) > 0 && len(c.policy.IKE) > 0 {
 		// The tunnels' own packets are for the gateway, whose address it is.
-		from := fromPool(source, ikePeers, c.pools[ikePeers])
-		if c.ikeFromAnywhere() {
-			from = []statement{ipv4, ipv6}
-		}
-		for _, m := range from {
+		for _, m := range c.peers(source) {
 			rules = append(rules,
 				when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, accept),
 				when(deviceIn{incoming, setWAN}, m, overESP, accept))

@@ -93,6 +93,14 @@ type Rule struct {
 	Log      bool
 }
 
+// services are what the rule matches above IP, however it says so.
+func (r Rule) services() []Service {
+	if len(r.Services) > 0 {
+		return r.Services
+	}
+	return []Service{{Protocol: r.Protocol, Ports: r.Ports}}
+}
+
 // Service is what a rule matches above IP.
 type Service struct {
 	Protocol Protocol

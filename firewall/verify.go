@@ -32,13 +32,13 @@ func heldGeneration() (string, error) {
 // chain with its number of rules, every set with its number of elements.
 // Rules are counted and not compared, because the library drops expressions
 // that it does not know when it reads.
-func (r Ruleset) verify() error {
+func (r Ruleset) verify(generation string) error {
 	held, err := heldGeneration()
 	if err != nil {
 		return err
 	}
-	if want := r.generation(); held != want {
-		return fmt.Errorf("generation %q instead of %q", held, want)
+	if held != generation {
+		return fmt.Errorf("generation %q instead of %q", held, generation)
 	}
 	c, err := dial(r.bufferFor(len(r.chains)))
 	if err != nil {

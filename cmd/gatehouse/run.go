@@ -47,10 +47,13 @@ It needs CAP_NET_ADMIN and, for the userspace data plane, /dev/net/tun.`,
 		},
 	}
 	c.Flags().StringVar(&o.dataplane, "dataplane", "auto", "who carries IPsec packets: auto, kernel or userspace")
-	c.Flags().StringVar(&o.listen, "listen", ":8443", "address of the page")
+	c.Flags().StringVar(&o.listen, "listen", defaultListen, "address of the page")
 	c.Flags().StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
+
+// defaultListen is where the page is.
+const defaultListen = ":8443"
 
 // memoryGoal in bytes is what a large office needs (bench/store.md) and
 // keeps the collector from letting the heap grow to twice of that on a box

@@ -15,7 +15,7 @@ import (
 
 // traceCommand answers "would this be allowed?".
 func traceCommand(dir *string) *cobra.Command {
-	draft := false
+	draft, page := false, ""
 	c := &cobra.Command{
 		Use:   "trace SOURCE DESTINATION PROTOCOL [PORT]",
 		Short: "Say what the firewall would do with a new connection, and which rule decides",
@@ -45,9 +45,14 @@ this does not show.`,
 			if err != nil {
 				return err
 			}
-			return trace(cmd.OutOrStdout(), doc, f)
+			port, err := listenPort(page)
+			if err != nil {
+				return err
+			}
+			return trace(cmd.OutOrStdout(), doc, port, f)
 		}),
 	}
+	c.Flags().StringVar(&page, "listen", defaultListen, "address of the page, as given to run")
 	c.Flags().BoolVar(&draft, "draft", false, "ask the draft")
 	return c
 }
@@ -89,8 +94,8 @@ func parseFlow(args []string) (firewall.Flow, error) {
 	return f, nil
 }
 
-func trace(out io.Writer, doc store.Document, f firewall.Flow) error {
-	d, err := firewall.NewDecider(perimeter(doc, resolved{}, 0))
+func trace(out io.Writer, doc store.Document, page uint16, f firewall.Flow) error {
+	d, err := firewall.NewDecider(perimeter(doc, resolved{}, page))
 	if err != nil {
 		return err
 	}

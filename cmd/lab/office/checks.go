@@ -98,20 +98,11 @@ func (l *Office) tunnel(ctx context.Context, addr, host string) (string, error) 
 }
 
 func internet(ctx context.Context, l *Office) (string, error) {
-	req, err := httpGet(ctx, "http://"+webAddr+"/whoami")
+	who, err := l.HQPC.whoami(ctx, webAddr)
 	if err != nil {
 		return "", err
 	}
-	resp, err := l.HQPC.Client().Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	who, err := io.ReadAll(io.LimitReader(resp.Body, 100))
-	if err != nil {
-		return "", err
-	}
-	if string(who) != hqWAN {
+	if who != hqWAN {
 		return "", fmt.Errorf("the web saw %s", who)
 	}
 	return "the web saw " + hqWAN, nil

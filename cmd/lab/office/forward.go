@@ -12,10 +12,8 @@ import (
 	"gatehouse/store"
 )
 
-// whoami asks a web server who it thinks is asking, once and without patience.
+// whoami asks a web server who it thinks is asking.
 func (h *Host) whoami(ctx context.Context, host string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
 	req, err := httpGet(ctx, "http://"+host+"/whoami")
 	if err != nil {
 		return "", err
@@ -27,6 +25,13 @@ func (h *Host) whoami(ctx context.Context, host string) (string, error) {
 	defer resp.Body.Close()
 	who, err := io.ReadAll(io.LimitReader(resp.Body, 100))
 	return string(who), err
+}
+
+// knocks is whoami without patience: a shut port does not answer.
+func (h *Host) knocks(ctx context.Context, host string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return h.whoami(ctx, host)
 }
 
 // forwarded: hq leads a port to its PC, but not for those on a list. Both are
@@ -41,7 +46,7 @@ func forwarded(ctx context.Context, l *Office) (string, error) {
 	doc.Firewall.Forwards = []store.Forward{{Name: "pc", Enabled: true, Protocol: "tcp",
 		Ports: store.PortRange{First: 8088, Last: 8088}, To: netip.MustParseAddr(hqPC), ToPort: 80}}
 	outside := hqWAN + ":8088"
-	if _, err := l.Web.whoami(ctx, outside); err == nil {
+	if _, err := l.Web.knocks(ctx, outside); err == nil {
 		return "", errors.New("the port was open before")
 	}
 	if err := l.HQ.Configure(ctx, doc); err != nil {
@@ -52,7 +57,7 @@ func forwarded(ctx context.Context, l *Office) (string, error) {
 		from *Host
 		seen string // empty: must not get through
 	}{{l.Web, webAddr}, {l.Mallory, ""}, {l.HQPC, "10.1.0.1"}, {l.BranchPC, branchWAN}} {
-		seen, err := c.from.whoami(ctx, outside)
+		seen, err := c.from.knocks(ctx, outside)
 		if c.seen == "" && err == nil || c.seen != "" && (err != nil || seen != c.seen) {
 			faults = append(faults, fmt.Errorf("%s: %q %v, want %q", c.from.Name, seen, err, c.seen))
 		}
@@ -69,7 +74,7 @@ func forwarded(ctx context.Context, l *Office) (string, error) {
 	if err := errors.Join(append(faults, back)...); err != nil {
 		return "", err
 	}
-	if _, err := l.Web.whoami(ctx, outside); err == nil {
+	if _, err := l.Web.knocks(ctx, outside); err == nil {
 		return "", errors.New("the port is open after the forward is gone")
 	}
 	return "the web and the branch came through as themselves, hq-pc as the gateway, mallory on the list not at all; counters outlived the kernel's table", nil

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 	"time"
 
 	"gatehouse/ipsec/wire"
@@ -58,21 +56,6 @@ func hostileMessages() ([][]byte, error) {
 	return append(out, bigSPI, fix(shortSK), fix(huge)), nil
 }
 
-// rss is a process's resident memory in bytes.
-func rss(pid int) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		var kb int
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kb); err == nil {
-			return kb << 10, nil
-		}
-	}
-	return 0, fmt.Errorf("process %d shows no memory", pid)
-}
-
 // maxGrowth is what a flood of nonsense may cost in bytes.
 const maxGrowth = 32 << 20
 
@@ -82,7 +65,7 @@ func malformed(ctx context.Context, l *Office) (string, error) {
 		return "", err
 	}
 	pid := l.HQ.PID()
-	before, err := rss(pid)
+	before, _, err := memory(pid)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +95,7 @@ func malformed(ctx context.Context, l *Office) (string, error) {
 	if err := l.HQPC.reaches(ctx, branchPC); err != nil {
 		return "", err
 	}
-	after, err := rss(pid)
+	after, _, err := memory(pid)
 	if err != nil || l.HQ.PID() != pid {
 		return "", fmt.Errorf("the gateway did not survive: %v\n%s", err, l.HQ.Log(2000))
 	}
