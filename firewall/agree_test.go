@@ -42,10 +42,10 @@ func (o *smallOffice) randomPolicy(r *rand.Rand) Policy {
 	pool := [][]netip.Prefix{nil, prefixes(lanHost4 + "/32"), prefixes("10.1.0.0/24", "fd00:1::/64"), prefixes(wanHost6 + "/128"),
 		prefixes("10.0.0.0/8"), prefixes("0.0.0.0/0"), prefixes("::/0", branchHost4+"/32")}
 	addr := netip.MustParseAddr
-	p.Lists = []List{{"some", []Range{{addr(lanHost4), addr(lanHost4)}, {addr("10.2.0.1"), addr("10.2.0.9")}, {addr(wanHost6), addr(wanHost6)}}}, {"none", nil}}
+	p.Lists = []List{{ID: "some", Ranges: []Range{{addr(lanHost4), addr(lanHost4)}, {addr("10.2.0.1"), addr("10.2.0.9")}, {addr(wanHost6), addr(wanHost6)}}}, {ID: "none"}}
 	lists := [][]string{nil, nil, nil, {"some"}, {"none"}, {"none", "some"}}
 	services := [][]Service{nil, {{Protocol: UDP, Ports: []PortRange{{53, 80}}}}, {{Protocol: TCP}, {Protocol: UDP, Ports: []PortRange{{5000, 5000}}}},
-		{{Protocol: OtherProtocol, Number: 17}}, {{Protocol: ICMP}}}
+		{{Protocol: OtherProtocol, Numbers: []NumberRange{{17, 17}}}}, {{Protocol: ICMP}}}
 	p.Rules = nil
 	for i := range r.IntN(7) {
 		p.Rules = append(p.Rules, Rule{

@@ -71,16 +71,16 @@ func policies() map[string]Policy {
 	named := many
 	named.Interfaces = append([]Interface(nil), many.Interfaces...)
 	named.Lists = []List{
-		{"blocked", []Range{{netip.MustParseAddr("192.0.2.0"), netip.MustParseAddr("192.0.2.9")}, {netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.7")},
+		{ID: "blocked", Ranges: []Range{{netip.MustParseAddr("192.0.2.0"), netip.MustParseAddr("192.0.2.9")}, {netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.7")},
 			{netip.MustParseAddr("2001:db8:66::"), netip.MustParseAddr("2001:db8:66::ff")}}},
-		{"nobody", nil},
+		{ID: "nobody"},
 	}
 	named.Rules = append([]Rule{
 		{ID: "blocked", From: ZoneWAN, SourceLists: []string{"blocked", "nobody"}, Sources: prefixes("100.64.0.0/10"), Action: Drop, Log: true},
 		{ID: "never", From: ZoneWAN, SourceLists: []string{"nobody"}, Action: Allow},
 		{ID: "dns-and-gre", From: "guest", To: ZoneWAN, Action: Allow, DestinationLists: []string{"blocked"}, Services: []Service{
 			{Protocol: UDP, Ports: []PortRange{{53, 53}, {853, 853}}}, {Protocol: TCP, Ports: []PortRange{{53, 53}, {853, 853}}},
-			{Protocol: OtherProtocol, Number: 47}, {Protocol: ICMP}}},
+			{Protocol: OtherProtocol, Numbers: []NumberRange{{47, 47}}}, {Protocol: ICMP}}},
 		{ID: "any-service", From: "guest", To: ZoneGateway, Action: Allow, Services: []Service{{Protocol: ICMP}, {Protocol: TCP}}},
 	}, many.Rules...)
 	named.Forwards = []Forward{

@@ -129,7 +129,7 @@ func (r Rule) serves(f Flow) bool {
 		case AnyProtocol:
 			return true
 		case OtherProtocol:
-			return s.Number == f.Protocol
+			return slices.ContainsFunc(s.Numbers, func(n NumberRange) bool { return n.First <= f.Protocol && f.Protocol <= n.Last })
 		case ICMP:
 			return transport(f.Protocol) == overICMP && f.Source.Is4() || transport(f.Protocol) == overICMPv6 && f.Source.Is6()
 		case TCP:

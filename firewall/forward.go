@@ -166,7 +166,7 @@ func (c *compiler) protocol(id string, nth int, s Service, f family) []statement
 	case AnyProtocol:
 		return nil
 	case OtherProtocol:
-		return []statement{transport(s.Number)}
+		return []statement{transport(s.Numbers[0].First)}
 	case ICMP:
 		if f == ipv6 {
 			return []statement{overICMPv6}

@@ -11,7 +11,7 @@ import (
 func (o *smallOffice) named() Policy {
 	p := o.policy()
 	addr := netip.MustParseAddr
-	p.Lists = []List{{"friends", []Range{{addr(peer4), addr(peer4)}, {addr(peer6), addr(peer6)}}}, {"nobody", nil}}
+	p.Lists = []List{{ID: "friends", Ranges: []Range{{addr(peer4), addr(peer4)}, {addr(peer6), addr(peer6)}}}, {ID: "nobody"}}
 	p.Rules = append(p.Rules,
 		Rule{ID: "no-entry", From: ZoneWAN, To: ZoneLAN, Services: []Service{{Protocol: TCP, Ports: []PortRange{{7070, 7070}}}}, Action: Drop},
 		Rule{ID: "empty", From: ZoneVPN, To: ZoneLAN, SourceLists: []string{"nobody"}, Action: Allow},

@@ -1,6 +1,9 @@
 package firewall
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Policy is everything the perimeter must enforce, resolved: device names and
 // addresses, no names of objects an admin would have to look up.
@@ -27,6 +30,9 @@ type Policy struct {
 	// Tunnels are the networks joined by IPsec. Traffic to Remote may leave
 	// by TunnelDevice only, and traffic from Remote may enter by it only.
 	Tunnels []Tunnel
+	// TunnelZones divide what is behind TunnelDevice into zones of their own;
+	// the first that holds an address has it, the rest is the zone "vpn".
+	TunnelZones []TunnelZone
 	// TunnelDevice is the virtual interface of IPsec ("ipsec0"), the one
 	// interface of the zone "vpn".
 	TunnelDevice string
@@ -84,13 +90,50 @@ type Rule struct {
 	// a destination.
 	Sources, Destinations         []netip.Prefix
 	SourceLists, DestinationLists []string
+	// SourceMACs are the Ethernet addresses a packet may come from. They can be
+	// told only of hosts on the link itself, so only with From a zone of
+	// interfaces.
+	SourceMACs []MAC
 	// Services, if there are any, stand in place of Protocol and Ports; one of
 	// them must match.
 	Services []Service
 	Protocol Protocol
 	Ports    []PortRange
-	Action   Action
-	Log      bool
+	// DSCP are Differentiated Services code points, 0 to 63 (RFC 2474 3), in
+	// the IPv4 TOS byte or the IPv6 traffic class.
+	DSCP []uint8
+	// Times are when the rule holds; empty: always.
+	Times []TimeSpan
+	// Limit bounds what an Allow rule lets through. New connections beyond it
+	// are dropped and counted as "over-" and the rule's ID.
+	Limit  Limit
+	Action Action
+	Log    bool
+}
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// TimeSpan is a part of one day in UTC, which is what the kernel's clock shows.
+// Local times are translated by who knows the time zone, again when its offset
+// changes; a span over midnight is two.
+type TimeSpan struct {
+	Day time.Weekday
+	// From and To are seconds since midnight, both included, 0 to 86399.
+	From, To int
+}
+
+// Limit bounds new connections. A zero field is no bound.
+type Limit struct {
+	// Rate is how many may begin in each Per, which is a second, a minute, an
+	// hour or a day; Burst is how many more may begin at once.
+	Rate  uint32
+	Per   time.Duration
+	Burst uint32
+	// Open is how many may be open at the same time.
+	Open uint32
+	// PerSource counts each source address by itself.
+	PerSource bool
 }
 
 // services are what the rule matches above IP, however it says so.
@@ -104,16 +147,35 @@ func (r Rule) services() []Service {
 // Service is what a rule matches above IP.
 type Service struct {
 	Protocol Protocol
-	// Number of the IP protocol, with OtherProtocol.
-	Number uint8
-	Ports  []PortRange
+	// Numbers of IP protocols, with OtherProtocol.
+	Numbers []NumberRange
+	Ports   []PortRange
+	// Messages are ICMP and ICMPv6 messages, with ICMP; empty: all of them.
+	Messages []Message
 }
+
+// NumberRange is an inclusive range of IP protocol numbers.
+type NumberRange struct{ First, Last uint8 }
+
+// Message is a type of ICMP (RFC 792) or ICMPv6 (RFC 4443).
+type Message struct {
+	V6   bool
+	Type uint8
+	// Code is 0 to 255, or AnyCode.
+	Code int
+}
+
+// AnyCode stands for all codes of a Message.
+const AnyCode = -1
 
 // List is a named set of addresses. It may be empty: then nothing is in it.
 type List struct {
 	// ID is unique among lists; at most 40 bytes of [a-z0-9-].
 	ID     string
 	Ranges []Range
+	// Live lists change without an apply (Applier.Refill): a name that is
+	// looked up again, a list from elsewhere, the addresses of a user.
+	Live bool
 }
 
 // Range is the addresses from First to Last, both included, of one family.
@@ -175,6 +237,14 @@ type PortRange struct{ First, Last uint16 }
 // in, on wan devices. A zero Peer means from anywhere.
 type IKEPeer struct {
 	Peer netip.Addr
+}
+
+// TunnelZone is a zone of addresses behind the tunnel device: branches by their
+// networks, remote users by their lists.
+type TunnelZone struct {
+	Zone     string
+	Networks []netip.Prefix
+	Lists    []string
 }
 
 // Tunnel is one pair of network lists joined by IPsec.

@@ -86,6 +86,9 @@ func (p Policy) validate() error {
 			}
 		}
 	}
+	if len(p.TunnelZones) > 0 {
+		errs = append(errs, fmt.Errorf("zone %s: zones behind tunnels cannot be compiled yet", p.TunnelZones[0].Zone))
+	}
 	ids := map[string]bool{}
 	for _, r := range p.Rules {
 		switch {
@@ -142,6 +145,9 @@ func (r Rule) validate() error {
 	if len(r.Services) > 0 && (r.Protocol != AnyProtocol || len(r.Ports) > 0) {
 		return fmt.Errorf("rule %s: services, or a protocol with its ports, not both", r.ID)
 	}
+	if len(r.SourceMACs)+len(r.DSCP)+len(r.Times) > 0 || r.Limit != (Limit{}) {
+		return fmt.Errorf("rule %s: hardware addresses, DSCP, times and limits cannot be compiled yet", r.ID)
+	}
 	for _, s := range append(slices.Clone(r.Services), Service{Protocol: r.Protocol, Ports: r.Ports}) {
 		if err := s.validate(); err != nil {
 			return fmt.Errorf("rule %s: %w", r.ID, err)
@@ -153,6 +159,9 @@ func (r Rule) validate() error {
 func (s Service) validate() error {
 	if s.Protocol > OtherProtocol {
 		return fmt.Errorf("unknown protocol %d", s.Protocol)
+	}
+	if single := len(s.Numbers) == 1 && s.Numbers[0].First == s.Numbers[0].Last; single != (s.Protocol == OtherProtocol) || len(s.Messages) > 0 {
+		return errors.New("several protocol numbers and ICMP messages cannot be compiled yet")
 	}
 	if len(s.Ports) > 0 && s.Protocol != TCP && s.Protocol != UDP {
 		return errors.New("ports need tcp or udp")

@@ -119,7 +119,7 @@ func split(names string) []firewall.Protocol {
 // matched is what a named service matches.
 func matched(s store.Service) []firewall.Service {
 	if n, err := strconv.ParseUint(s.Protocol, 10, 8); err == nil {
-		return []firewall.Service{{Protocol: firewall.OtherProtocol, Number: uint8(n)}}
+		return []firewall.Service{{Protocol: firewall.OtherProtocol, Numbers: []firewall.NumberRange{{First: uint8(n), Last: uint8(n)}}}}
 	}
 	var out []firewall.Service
 	for _, p := range split(s.Protocol) {
