@@ -89,7 +89,11 @@ func (g *gateway) boot(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the confirmed revision: %w", err)
 	}
-	d, err := compile(rev.Document, g.lookUpPeers(ctx, rev.Document), g.adminPort)
+	now, err := g.look(ctx, rev.Document)
+	if err != nil {
+		return errors.Join(fmt.Errorf("revision %d: %w", rev.ID, err), g.lockDown(ctx))
+	}
+	d, err := compile(rev.Document, now, g.adminPort)
 	if err != nil {
 		return errors.Join(fmt.Errorf("revision %d: %w", rev.ID, err), g.lockDown(ctx))
 	}
@@ -155,7 +159,11 @@ func (g *gateway) carryOut(ctx context.Context, doc store.Document) error {
 // carryOutBelow carries out what lies below the tunnels: rules, addresses and
 // routes.
 func (g *gateway) carryOutBelow(ctx context.Context, doc store.Document) (desired, error) {
-	d, err := compile(doc, g.lookUpPeers(ctx, doc), g.adminPort)
+	now, err := g.look(ctx, doc)
+	if err != nil {
+		return desired{}, err
+	}
+	d, err := compile(doc, now, g.adminPort)
 	if err != nil {
 		return d, err
 	}

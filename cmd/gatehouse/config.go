@@ -262,7 +262,7 @@ func applyAtNextStart(cmd *cobra.Command, dir, message string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := compile(doc, resolved{}, 0); err != nil {
+	if _, err := compile(doc, world{}, 0); err != nil {
 		return err
 	}
 	rev, err := db.Commit(ctx, commandLine, message)

@@ -40,12 +40,9 @@ type desired struct {
 	ipsec    []ipsec.Connection
 }
 
-// resolved are the addresses of peers that are configured by name.
-type resolved map[string][]netip.Addr
-
 // compile translates a document. It touches nothing; an error names the
 // object that cannot be translated.
-func compile(doc store.Document, peers resolved, adminPort uint16) (desired, error) {
+func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 	var d desired
 	var err error
 	if err := carriedOut(doc); err != nil {
@@ -54,7 +51,7 @@ func compile(doc store.Document, peers resolved, adminPort uint16) (desired, err
 	if d.ipsec, err = connections(doc.Branches); err != nil {
 		return desired{}, err
 	}
-	d.firewall = perimeter(doc, peers, adminPort)
+	d.firewall = perimeter(doc, now, adminPort)
 	if d.ruleset, err = firewall.Compile(d.firewall); err != nil {
 		return desired{}, fmt.Errorf("firewall: %w", err)
 	}

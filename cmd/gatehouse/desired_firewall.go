@@ -10,7 +10,7 @@ import (
 )
 
 // perimeter translates what a document says about the firewall.
-func perimeter(doc store.Document, peers resolved, adminPort uint16) firewall.Policy {
+func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy {
 	p := firewall.Policy{
 		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
@@ -80,7 +80,7 @@ func perimeter(doc store.Document, peers resolved, adminPort uint16) firewall.Po
 		if !b.Enabled {
 			continue
 		}
-		for _, addr := range peerAddresses(b, peers) {
+		for _, addr := range peerAddresses(b, now.peers) {
 			p.IKE = append(p.IKE, firewall.IKEPeer{Peer: addr})
 		}
 	}

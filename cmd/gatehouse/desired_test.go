@@ -31,7 +31,7 @@ func office(t testing.TB) store.Document {
 }
 
 func TestAnOfficeBecomesInputsOfEachPackage(t *testing.T) {
-	d, err := compile(office(t), resolved{}, 8443)
+	d, err := compile(office(t), world{}, 8443)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestAnOfficeBecomesInputsOfEachPackage(t *testing.T) {
 func TestASwitchedOffBranchKeepsItsGuard(t *testing.T) {
 	doc := office(t)
 	doc.Branches[0].Enabled = false
-	d, err := compile(doc, resolved{}, 8443)
+	d, err := compile(doc, world{}, 8443)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,13 +94,13 @@ func TestPeersByName(t *testing.T) {
 		"unknown opens nothing": {resolved{}, nil},
 		"known opens those":     {known, []firewall.IKEPeer{{Peer: known["leeds.example.net"][0]}, {Peer: known["leeds.example.net"][1]}}},
 	} {
-		d, err := compile(doc, c.peers, 8443)
+		d, err := compile(doc, world{peers: c.peers}, 8443)
 		if err != nil || !slices.Equal(d.firewall.IKE, c.want) {
 			t.Errorf("%s: %+v %v", name, d.firewall.IKE, err)
 		}
 	}
 	doc.Branches[0].Peer, doc.Branches[0].Start, doc.Branches[0].RemoteID = "", store.StartAnswer, "leeds.example.net"
-	d, err := compile(doc, resolved{}, 8443)
+	d, err := compile(doc, world{}, 8443)
 	if err != nil || len(d.firewall.IKE) != 1 || d.firewall.IKE[0].Peer.IsValid() {
 		t.Errorf("a caller from anywhere: %+v %v", d.firewall.IKE, err)
 	}
@@ -109,12 +109,12 @@ func TestPeersByName(t *testing.T) {
 func TestWhatCannotBeCompiledIsNamed(t *testing.T) {
 	doc := office(t)
 	doc.Branches[0].ESPProposals = []string{"rot13"}
-	if _, err := compile(doc, resolved{}, 8443); err == nil || !strings.Contains(err.Error(), "branch leeds") || !strings.Contains(err.Error(), "rot13") {
+	if _, err := compile(doc, world{}, 8443); err == nil || !strings.Contains(err.Error(), "branch leeds") || !strings.Contains(err.Error(), "rot13") {
 		t.Errorf("%v", err)
 	}
 	doc = office(t)
 	doc.Branches[0].RemoteID = "what is this"
-	if _, err := compile(doc, resolved{}, 8443); err == nil || !strings.Contains(err.Error(), "remote identity") {
+	if _, err := compile(doc, world{}, 8443); err == nil || !strings.Contains(err.Error(), "remote identity") {
 		t.Errorf("%v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestWhatCannotBeCompiledIsNamed(t *testing.T) {
 // The store refuses what the firewall would refuse, before anything is applied.
 func TestTheFirewallsOwnNamesAreRefusedEarly(t *testing.T) {
 	counted := map[string]bool{}
-	d, err := compile(office(t), resolved{}, 8443)
+	d, err := compile(office(t), world{}, 8443)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestNamedObjectsReachTheFirewall(t *testing.T) {
 	if err := doc.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	d, err := compile(doc, resolved{}, 8443)
+	d, err := compile(doc, world{}, 8443)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestWhatIsNotCarriedOutIsRefused(t *testing.T) {
 	} {
 		doc := office(t)
 		change(&doc)
-		if _, err := compile(doc, resolved{}, 8443); err == nil || !strings.HasPrefix(err.Error(), want+" is switched on") {
+		if _, err := compile(doc, world{}, 8443); err == nil || !strings.HasPrefix(err.Error(), want+" is switched on") {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -75,7 +75,7 @@ func (g *gateway) followOnce(ctx context.Context) {
 	if reflect.DeepEqual(now, old) {
 		return
 	}
-	d, err := compile(doc, now, g.adminPort)
+	d, err := compile(doc, world{peers: now}, g.adminPort)
 	if err == nil {
 		if err = g.perimeter.Apply(ctx, d.ruleset); err == nil {
 			// Nothing is cut: a tunnel may still use the address before.

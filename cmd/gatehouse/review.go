@@ -25,14 +25,14 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 	g.mu.Lock()
 	peers := g.peers
 	g.mu.Unlock()
-	next, err := compile(draft, peers, g.adminPort)
+	next, err := compile(draft, world{peers: peers}, g.adminPort)
 	if err != nil {
 		return web.Review{}, err
 	}
 	held, err := firewall.Compile(firewall.Lockdown(tunnelDevice, logGroup))
 	if now.ID != 0 {
 		var d desired
-		d, err = compile(now.Document, peers, g.adminPort)
+		d, err = compile(now.Document, world{peers: peers}, g.adminPort)
 		held = d.ruleset
 	}
 	if err != nil {

@@ -22,7 +22,7 @@ func BenchmarkPlan1000Branches(b *testing.B) {
 		})
 	}
 	for b.Loop() {
-		d, err := compile(doc, resolved{}, 8443)
+		d, err := compile(doc, world{}, 8443)
 		if err != nil {
 			b.Fatal(err)
 		}

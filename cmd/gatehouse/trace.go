@@ -95,7 +95,7 @@ func parseFlow(args []string) (firewall.Flow, error) {
 }
 
 func trace(out io.Writer, doc store.Document, page uint16, f firewall.Flow) error {
-	d, err := firewall.NewDecider(perimeter(doc, resolved{}, page))
+	d, err := firewall.NewDecider(perimeter(doc, world{}, page))
 	if err != nil {
 		return err
 	}
