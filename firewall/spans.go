@@ -30,6 +30,18 @@ func (s span) prefix() (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// RangeOf is all addresses of a prefix.
+func RangeOf(p netip.Prefix) Range { return Range{p.Masked().Addr(), lastOf(p)} }
+
+// Join sorts ranges, IPv4 first, and merges those that overlap or touch. It works
+// in place: in is spent.
+func Join(in []Range) []Range {
+	slices.SortFunc(in, func(a, b Range) int { return a.First.Compare(b.First) })
+	first6, _ := slices.BinarySearchFunc(in, netip.IPv6Unspecified(), func(r Range, a netip.Addr) int { return r.First.Compare(a) })
+	n := len(join(in[:first6]))
+	return append(in[:n], join(in[first6:])...)
+}
+
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {

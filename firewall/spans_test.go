@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -98,5 +99,19 @@ func TestRangesOfAListBecomeDisjoint(t *testing.T) {
 	}
 	if p := listPool(tidy); &p.v4[0] != &tidy[0] {
 		t.Error("a tidy list was copied")
+	}
+}
+
+func TestJoinKeepsTheFamiliesApart(t *testing.T) {
+	parse := func(first, last string) Range {
+		return Range{netip.MustParseAddr(first), netip.MustParseAddr(last)}
+	}
+	got := Join([]Range{
+		parse("::", "::1"), parse("255.255.255.0", "255.255.255.255"), parse("::2", "::2"),
+		parse("10.0.0.5", "10.0.0.9"), parse("10.0.0.1", "10.0.0.4"), parse("10.0.0.2", "10.0.0.2"),
+	})
+	want := []Range{parse("10.0.0.1", "10.0.0.9"), parse("255.255.255.0", "255.255.255.255"), parse("::", "::2")}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
