@@ -95,7 +95,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 func (s set) steps(table *nftables.Table, names setNames) []step {
 	k := &nftables.Set{
 		Table: table, Name: s.name, KeyType: s.key.datatype, KeyByteOrder: s.key.order,
-		Interval: s.key.interval, IsMap: s.verdicts,
+		Interval: s.key.interval, IsMap: s.verdicts || s.values != "", DataType: s.key.datatype,
 	}
 	if s.verdicts {
 		k.DataType = nftables.TypeVerdict

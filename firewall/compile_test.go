@@ -91,7 +91,9 @@ func policies() map[string]Policy {
 	named.NAT = []NAT{
 		{ID: "no-nat", Exempt: true, Sources: prefixes("10.1.0.0/24", "fd00:1::/64"), Destinations: prefixes("203.0.113.128/25", "2001:db8:1::/64")},
 		{ID: "mail", Address: netip.MustParseAddr("192.0.2.5"), Sources: prefixes("10.1.0.25/32", "10.1.0.26/32")},
-		{ID: "server", OneToOne: true, Address: netip.MustParseAddr("203.0.113.2"), Sources: prefixes("10.1.0.30/32")},
+		{ID: "server", Outside: single(netip.MustParseAddr("203.0.113.2")), Sources: prefixes("10.1.0.30/32")},
+		{ID: "block", Outside: netip.MustParsePrefix("198.51.100.16/28"), Sources: prefixes("10.1.0.16/28")},
+		{ID: "npt", Outside: netip.MustParsePrefix("2001:db8:77::/48"), Sources: prefixes("fd00:1::/48")},
 		{ID: "v6", Address: netip.MustParseAddr("2001:db8:1::2"), Destinations: prefixes("2001:db8:5::/48")},
 	}
 	named.AdminZones = []string{"guest"}

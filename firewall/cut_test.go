@@ -142,7 +142,8 @@ func TestLeadIsWhatDestinationNATDoes(t *testing.T) {
 		{peer4, gatewayWAN4, 2222, lanHost4, 2222},
 		{wanHost4, gatewayWAN4, 2222, gatewayWAN4, 2222},
 		{wanHost4, "203.0.113.4", 25, "10.1.0.30", 25},
-		{lanHost4, "203.0.113.4", 25, "203.0.113.4", 25},
+		{lanHost4, "203.0.113.4", 25, "10.1.0.30", 25},
+		{gatewayLAN4, "203.0.113.4", 25, "203.0.113.4", 25},
 		{wanHost4, lanHost4, 80, lanHost4, 80},
 	} {
 		f := Flow{Source: netip.MustParseAddr(row.source), Destination: netip.MustParseAddr(row.destination), Protocol: 6, Port: row.port}

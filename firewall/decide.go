@@ -81,6 +81,9 @@ func (d *Decider) Decide(f Flow) (Action, string) {
 				return Allow, fw.ID
 			}
 		}
+		if d.besideOneToOne(f, from, to) {
+			return Allow, ""
+		}
 	}
 	if to == ZoneGateway && from != ZoneWAN && isPing(f.Protocol) {
 		return Allow, ""
@@ -143,30 +146,4 @@ func (r Rule) serves(f Flow) bool {
 		}
 		return len(s.Ports) == 0 || slices.ContainsFunc(s.Ports, func(p PortRange) bool { return within(p, f.Port) })
 	})
-}
-
-// Lead gives a flow the destination that a forward or a one-to-one address
-// leads it to, as destinationNAT does.
-func (d *Decider) Lead(f Flow) Flow {
-	for _, fw := range d.policy.Forwards {
-		outside := fw.Address == f.Destination || !fw.Address.IsValid() && d.c.pools[wanAddresses].has(f.Destination)
-		if outside && f.Destination.BitLen() == fw.To.BitLen() && slices.Contains(fw.transports(), transport(f.Protocol)) &&
-			within(fw.Ports, f.Port) && d.has(f.Source, fw.Sources, fw.SourceLists) {
-			f.Destination, f.Port, f.Translated = fw.To, fw.target().First+f.Port-fw.Ports.First, true
-			return f
-		}
-	}
-	if from := d.Zone(f.Source); from != ZoneWAN {
-		return f
-	}
-	if _, key := d.always(ZoneWAN, f); key && d.c.pools[wanAddresses].has(f.Destination) {
-		return f // key exchange is the gateway's
-	}
-	for _, n := range d.policy.NAT {
-		if n.OneToOne && n.Address == f.Destination {
-			f.Destination, f.Translated = n.Sources[0].Addr(), true
-			return f
-		}
-	}
-	return f
 }

@@ -17,7 +17,7 @@ func (c *compiler) forward() error {
 			if err != nil {
 				return err
 			}
-			rules = append(rules, c.forwarded(to)...)
+			rules = append(append(rules, c.forwarded(to)...), c.besideOneToOne(from, to)...)
 			c.out.addChain(name, nil, append(rules, when(c.otherwise(from, to)...))...)
 			for _, in := range c.devices[from] {
 				for _, out := range c.devices[to] {

@@ -1,9 +1,11 @@
 package firewall
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // place finds the lists and the zone of each forward's host.
@@ -21,6 +23,11 @@ func (c *compiler) place() error {
 			return fmt.Errorf("forward %s: %s is not a wan address of the gateway", f.ID, f.Address)
 		}
 		c.hosts[zone] = append(c.hosts[zone], f)
+	}
+	for _, n := range c.policy.NAT {
+		if err := c.placeNAT(n); err != nil {
+			return fmt.Errorf("NAT %s: %w", n.ID, err)
+		}
 	}
 	return nil
 }
@@ -71,7 +78,7 @@ func (f Forward) transports() []transport {
 	return out
 }
 
-// forwarded lets pass what destinationNAT has led to a host of the zone. It
+// forwarded lets pass what destinationNAT has led to a host of a zone. It
 // comes behind the admin's rules, so that a rule can refuse it.
 func (c *compiler) forwarded(zone string) []rule {
 	var out []rule
@@ -104,125 +111,36 @@ func (c *compiler) destinationNAT() {
 		}
 		for _, from := range c.addresses(f.ID+"_src", source, fam, f.Sources, f.SourceLists) {
 			for _, over := range f.transports() {
-				for _, ports := range f.moves() {
-					statements := append(append(slices.Clone(from), to...), port{over, destination, ports.outside}, destinationTo{f.To, ports.inside})
-					rules = append(rules, rule{comment: f.ID, statements: statements})
-				}
+				statements := append(append(slices.Clone(from), to...), port{over, destination, f.Ports}, c.hostOf(f, over))
+				rules = append(rules, rule{comment: f.ID, statements: statements})
 			}
 		}
 	}
-	var hosts []rule
-	for _, n := range c.policy.NAT {
-		if n.OneToOne {
-			hosts = append(hosts, rule{comment: n.ID, statements: []statement{
-				deviceIn{incoming, setWAN}, address{destination, single(n.Address)}, destinationTo{to: n.Sources[0].Addr()},
-			}})
-		}
-	}
-	if len(hosts) > 0 && len(c.policy.IKE) > 0 {
-		// The tunnels' own packets are for the gateway, whose address it is.
-		for _, m := range c.peers(source) {
-			rules = append(rules,
-				when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, accept),
-				when(deviceIn{incoming, setWAN}, m, overESP, accept))
-		}
-	}
-	if rules = append(rules, hosts...); len(rules) > 0 {
+	rules = append(rules, c.ledIn()...)
+	if len(rules) > 0 {
 		c.out.addChain("destination_nat", &hook{kind: "nat", point: "prerouting", priority: "dstnat"}, rules...)
 	}
 }
 
-// move is one range of ports outside and the first port inside; 0 if they
-// stay the same.
-type move struct {
-	outside PortRange
-	inside  uint16
-}
-
-// moves are one rule's worth of ports each: the kernel keeps a port or sets
-// one, but does not shift a range.
-func (f Forward) moves() []move {
-	if f.ToPort == 0 || f.ToPort == f.Ports.First {
-		return []move{{f.Ports, 0}}
+// hostOf leads to a forward's host. The kernel keeps a port or sets one; a range
+// that moves goes by a map from each port to the one inside.
+func (c *compiler) hostOf(f Forward, over transport) statement {
+	switch {
+	case f.ToPort == 0 || f.ToPort == f.Ports.First:
+		return destinationTo{to: f.To}
+	case f.Ports.First == f.Ports.Last:
+		return destinationTo{to: f.To, port: f.ToPort}
 	}
-	var out []move
+	ports := keyPort()
+	ports.interval = false
+	moved := set{name: "forward_" + f.ID + "_ports", key: ports, values: ports.name}
 	for p := int(f.Ports.First); p <= int(f.Ports.Last); p++ {
-		out = append(out, move{PortRange{uint16(p), uint16(p)}, f.ToPort + uint16(p) - f.Ports.First})
+		to := uint16(p) - f.Ports.First + f.ToPort
+		moved.elements = append(moved.elements, element{
+			label: strconv.Itoa(p), key: binary.BigEndian.AppendUint16(nil, uint16(p)),
+			value: binary.BigEndian.AppendUint16(nil, to), valueLabel: strconv.Itoa(int(to)),
+		})
 	}
-	return out
-}
-
-// sourceNAT gives connections the source under which they shall appear. All
-// but the first part matches the way out by wan, so that nothing that leaves
-// by the tunnel is ever rewritten.
-func (c *compiler) sourceNAT() {
-	rules := c.hairpins()
-	if len(c.devices[ZoneWAN]) > 0 {
-		for _, n := range c.policy.NAT {
-			ending := statement(accept)
-			if !n.Exempt {
-				ending = sourceTo{n.Address}
-			}
-			for _, f := range []family{ipv4, ipv6} {
-				if n.Address.IsValid() && familyOf(n.Address) != f {
-					continue
-				}
-				for _, from := range c.addresses("nat_"+n.ID+"_src", source, f, n.Sources, nil) {
-					for _, to := range c.addresses("nat_"+n.ID+"_dst", destination, f, n.Destinations, nil) {
-						selected := append(slices.Clone(from), to...)
-						if len(selected) == 0 {
-							selected = []statement{f}
-						}
-						statements := append([]statement{deviceIn{outgoing, setWAN}}, selected...)
-						rules = append(rules, rule{comment: n.ID, statements: append(statements, ending)})
-					}
-				}
-			}
-		}
-		rules = append(rules, c.masqueraded()...)
-	}
-	if len(rules) > 0 {
-		c.out.addChain("source_nat", &hook{kind: "nat", point: "postrouting", priority: "srcnat"}, rules...)
-	}
-}
-
-// hairpins: a host whose client is in its own network would answer it
-// directly, past the translation; it must see the gateway as the client.
-func (c *compiler) hairpins() []rule {
-	var out []rule
-	for _, f := range c.policy.Forwards {
-		for _, i := range c.policy.Interfaces {
-			for _, a := range i.Addresses {
-				if i.Zone == ZoneWAN || !a.Contains(f.To) {
-					continue
-				}
-				for _, over := range f.transports() {
-					out = append(out, rule{comment: f.ID, statements: []statement{
-						translated{}, address{source, a.Masked()}, address{destination, single(f.To)},
-						port{over, destination, f.target()}, masquerade{},
-					}})
-				}
-			}
-		}
-	}
-	return out
-}
-
-// masqueraded hides the inside networks' IPv4 behind the wan device.
-func (c *compiler) masqueraded() []rule {
-	if !c.policy.Masquerade {
-		return nil
-	}
-	var networks []netip.Prefix
-	for _, i := range c.policy.Interfaces {
-		if i.Zone != ZoneWAN {
-			networks = append(networks, i.networks()...)
-		}
-	}
-	spans, _ := split(networks)
-	if len(spans) == 0 {
-		return nil
-	}
-	c.out.addSet(addressSet("masqueraded4", spans))
-	return []rule{when(deviceIn{outgoing, setWAN}, addressIn{source, ipv4, "masqueraded4"}, masquerade{})}
+	c.setOnce(moved)
+	return destinationByPort{f.To, over, moved.name}
 }

@@ -56,6 +56,57 @@ func (a destinationTo) exprs(setNames) []expr.Any {
 	return append(out, nat)
 }
 
+// destinationByPort changes the destination, and the port to what a map has for
+// it.
+type destinationByPort struct {
+	to    netip.Addr
+	over  transport
+	ports string // the map
+}
+
+func (a destinationByPort) text() string {
+	keyword, host := "dnat ip to ", a.to.String()
+	if a.to.Is6() {
+		keyword, host = "dnat ip6 to ", "["+host+"]"
+	}
+	return keyword + host + ":" + portKeyword(a.over, destination) + " map @" + a.ports
+}
+
+func (a destinationByPort) exprs(n setNames) []expr.Any {
+	load := loadPort(destination).(*expr.Payload)
+	load.DestRegister = secondRegister
+	return []expr.Any{
+		&expr.Immediate{Register: register, Data: a.to.AsSlice()},
+		load,
+		&expr.Lookup{SourceRegister: secondRegister, DestRegister: secondRegister, IsDestRegSet: true, SetName: a.ports, SetID: n[a.ports]},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(familyOf(a.to)), RegAddrMin: register, RegProtoMin: secondRegister, Specified: true},
+	}
+}
+
+// networkTo gives the source or the destination another network and keeps the
+// host's bits.
+type networkTo struct {
+	field   addressField
+	network netip.Prefix
+}
+
+func (a networkTo) text() string {
+	keyword := map[addressField]string{source: "snat ", destination: "dnat "}[a.field]
+	if a.network.Addr().Is6() {
+		return keyword + "ip6 prefix to " + a.network.String()
+	}
+	return keyword + "ip prefix to " + a.network.String()
+}
+
+func (a networkTo) exprs(setNames) []expr.Any {
+	kind := map[addressField]expr.NATType{source: expr.NATTypeSourceNAT, destination: expr.NATTypeDestNAT}[a.field]
+	return []expr.Any{
+		&expr.Immediate{Register: register, Data: a.network.Addr().AsSlice()},
+		&expr.Immediate{Register: secondRegister, Data: lastOf(a.network).AsSlice()},
+		&expr.NAT{Type: kind, Family: uint32(familyOf(a.network.Addr())), RegAddrMin: register, RegAddrMax: secondRegister, Prefix: true},
+	}
+}
+
 // sourceTo changes the source.
 type sourceTo struct{ to netip.Addr }
 

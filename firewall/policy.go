@@ -192,7 +192,7 @@ type Forward struct {
 	Protocols []Protocol
 	Ports     PortRange
 	// To is the host; ToPort is the port there for the first of Ports, 0 for
-	// the same ones. A range that moves has at most MaxMovedPorts ports.
+	// the same ones.
 	To     netip.Addr
 	ToPort uint16
 	// Sources and SourceLists say who may come; both empty: anybody.
@@ -201,20 +201,25 @@ type Forward struct {
 	Log         bool
 }
 
-// MaxMovedPorts bounds a Forward's range whose ports are others inside: each
-// is a rule of its own in the kernel.
-const MaxMovedPorts = 100
-
-// NAT says under which source connections leave by wan devices.
+// NAT says under which source connections leave by wan devices. It has one of
+// Exempt, Address and Outside. What the gateway sends under a wan address of
+// its own is never changed.
 type NAT struct {
+	// ID is unique among NAT.
 	ID string
 	// Exempt leaves the source as it is.
 	Exempt bool
-	// Address is the new source. With OneToOne it also stands for the host:
-	// what arrives for it is led there, if the rules allow it.
-	Address  netip.Addr
-	OneToOne bool
-	// Sources and Destinations select; empty is any. One host with OneToOne.
+	// Address is the new source, a wan address of the gateway.
+	Address netip.Addr
+	// Outside stands for the one network of Sources, address by address: what
+	// leaves appears there, and what arrives for it is led in, if the rules
+	// allow it, also from inside (hairpin). It is as long as the one inside: a
+	// host each, or networks. Of IPv6 this is prefix translation (RFC 6296), but
+	// with states, and with checksums corrected in the packet instead of in
+	// the address. Addresses within a network of a wan device must be the
+	// gateway's own, for nobody else answers for them there.
+	Outside netip.Prefix
+	// Sources and Destinations select what leaves; empty is any.
 	Sources, Destinations []netip.Prefix
 }
 

@@ -55,6 +55,9 @@ type set struct {
 	verdicts bool
 	elements []element
 	spans    []span
+	// values makes a map to values of a type, by nft's name; the type is the
+	// key's.
+	values string
 }
 
 // size is how many elements a set has.
@@ -83,6 +86,9 @@ type element struct {
 	label     string // nft syntax of the key
 	key, last []byte
 	verdict   verdict
+	// value is what a map with values has for the key; valueLabel is its text.
+	value      []byte
+	valueLabel string
 }
 
 func addressSet(name string, spans []span) set {
@@ -176,6 +182,7 @@ func (s set) kernelElements(first, last int) []nftables.SetElement {
 		if s.verdicts {
 			ke.VerdictData = e.verdict.expr()
 		}
+		ke.Val = e.value
 		out = append(out, ke)
 		if !s.key.interval {
 			continue

@@ -85,6 +85,9 @@ func (s set) write(w io.Writer, unsaid bool) {
 	if s.verdicts {
 		kind, types = "map", types+" : verdict"
 	}
+	if s.values != "" {
+		kind, types = "map", types+" : "+s.values
+	}
 	fmt.Fprintf(w, "\t%s %s {\n\t\ttype %s\n", kind, s.name, types)
 	if s.key.interval {
 		io.WriteString(w, "\t\tflags interval\n")
@@ -98,6 +101,9 @@ func (s set) write(w io.Writer, unsaid bool) {
 			io.WriteString(w, "\t\t\t"+e.label)
 			if s.verdicts {
 				io.WriteString(w, " : "+e.verdict.text())
+			}
+			if s.values != "" {
+				io.WriteString(w, " : "+e.valueLabel)
 			}
 			io.WriteString(w, ",\n")
 		}

@@ -114,12 +114,17 @@ func (p Policy) validate() error {
 		ids[f.ID] = true
 		errs = append(errs, f.validate(), plain("forward "+f.ID, f.Sources), known("forward "+f.ID, lists, f.SourceLists))
 	}
-	for _, n := range p.NAT {
-		if !name.MatchString(n.ID) {
-			errs = append(errs, fmt.Errorf("NAT %q: an ID is 1 to 40 of a-z, 0-9 and -", n.ID))
+	entries := map[string]bool{}
+	for i, n := range p.NAT {
+		if !name.MatchString(n.ID) || n.ID == idMasquerade || entries[n.ID] {
+			errs = append(errs, fmt.Errorf("NAT %q: an ID is 1 to 40 of a-z, 0-9 and -, used once and not %q", n.ID, idMasquerade))
 			continue
 		}
+		entries[n.ID] = true
 		errs = append(errs, n.validate(), plain("NAT "+n.ID, n.Sources, n.Destinations))
+		if other, ok := n.overlapping(p.NAT[:i]); ok {
+			errs = append(errs, fmt.Errorf("NAT %s: its network %s overlaps %s of NAT %s", n.ID, n.Outside, other.Outside, other.ID))
+		}
 	}
 	for _, k := range p.IKE {
 		if a := k.Peer; a.Is4In6() || a.Zone() != "" {
@@ -186,8 +191,6 @@ func (f Forward) validate() error {
 		return fmt.Errorf("forward %s: ports %d-%d are no range", f.ID, f.Ports.First, f.Ports.Last)
 	case int(f.ToPort)+int(f.Ports.Last-f.Ports.First) > 65535:
 		return fmt.Errorf("forward %s: there are not as many ports from %d on", f.ID, f.ToPort)
-	case len(f.moves()) > MaxMovedPorts:
-		return fmt.Errorf("forward %s: at most %d ports can become others", f.ID, MaxMovedPorts)
 	}
 	for _, p := range f.Protocols {
 		if p != TCP && p != UDP {
@@ -199,14 +202,28 @@ func (f Forward) validate() error {
 
 func (n NAT) validate() error {
 	switch {
-	case n.Exempt && (n.Address.IsValid() || n.OneToOne):
+	case n.Exempt && (n.Address.IsValid() || n.Outside.IsValid()):
 		return fmt.Errorf("NAT %s: exempt leaves the source as it is", n.ID)
 	case n.Exempt:
 		return nil
+	case n.Outside.IsValid():
+		return n.validateOutside()
 	case !n.Address.IsValid() || n.Address.Is4In6() || n.Address.IsUnspecified():
 		return fmt.Errorf("NAT %s: %s is not an address", n.ID, n.Address)
-	case n.OneToOne && (len(n.Sources) != 1 || !n.Sources[0].IsSingleIP() || n.Sources[0].Addr().BitLen() != n.Address.BitLen()):
-		return fmt.Errorf("NAT %s: one-to-one is for one host, of the address's IP version", n.ID)
+	}
+	return nil
+}
+
+func (n NAT) validateOutside() error {
+	switch out := n.Outside; {
+	case n.Address.IsValid():
+		return fmt.Errorf("NAT %s: an address or a network outside, not both", n.ID)
+	case out.Addr().Is4In6() || out != out.Masked() || out.Bits() == 0:
+		return fmt.Errorf("NAT %s: %s is not a network", n.ID, out)
+	case len(n.Sources) != 1:
+		return fmt.Errorf("NAT %s: %s stands for one network inside, and here are %d", n.ID, out, len(n.Sources))
+	case n.Sources[0] != n.Sources[0].Masked() || n.Sources[0].Addr().BitLen() != out.Addr().BitLen() || n.Sources[0].Bits() != out.Bits():
+		return fmt.Errorf("NAT %s: %s and %s are not networks of one length", n.ID, n.Sources[0], out)
 	}
 	return nil
 }

@@ -6,10 +6,6 @@ import (
 	"slices"
 )
 
-// maxMoved is how many ports of a forward can be others inside
-// (firewall.MaxMovedPorts).
-const maxMoved = 100
-
 // fromZone refuses the gateway as a source: its own connections are not
 // filtered.
 func (c *checker) fromZone(at string, from Zone) {
@@ -60,12 +56,8 @@ func (c *checker) forward(at string, f Forward) {
 	if f.Ports != (PortRange{}) {
 		c.portRange(at+".ports", f.Ports)
 	}
-	switch more := int(f.Ports.Last) - int(f.Ports.First); {
-	case f.ToPort == 0 || f.ToPort == f.Ports.First:
-	case int(f.ToPort)+more > 65535:
+	if more := int(f.Ports.Last) - int(f.Ports.First); int(f.ToPort)+more > 65535 {
 		c.bad(at+".to_port", "range", "as many ports do not follow this one")
-	case more >= maxMoved:
-		c.bad(at+".to_port", "range", "at most %d ports can become others inside", maxMoved)
 	}
 	if f.To.IsValid() {
 		c.addresses(at+".to", []netip.Addr{f.To})

@@ -102,7 +102,7 @@ func TestEveryFaultOfEveryKindIsNamed(t *testing.T) {
 		"firewall.forwards[0].to":                func(d *Document) { d.Firewall.Forwards[0].To = netip.Addr{} },
 		"firewall.forwards[0].ports":             func(d *Document) { d.Firewall.Forwards[0].Ports = PortRange{} },
 		"firewall.forwards[1].to":                func(d *Document) { d.Firewall.Forwards[1].To = addr("192.0.2.7") },
-		"firewall.forwards[1].to_port":           func(d *Document) { f := &d.Firewall.Forwards[1]; f.Ports, f.ToPort = PortRange{1, 200}, 65 },
+		"firewall.forwards[1].to_port":           func(d *Document) { f := &d.Firewall.Forwards[1]; f.Ports, f.ToPort = PortRange{1, 200}, 65400 },
 		"firewall.forwards[1].name":              func(d *Document) { d.Firewall.Forwards[1].Name = d.Firewall.Rules[0].Name },
 		"firewall.forwards[0].to_port":           func(d *Document) { f := &d.Firewall.Forwards[0]; f.Ports, f.ToPort = PortRange{1, 1000}, 65000 },
 		"firewall.forwards[0].sources[0]":        func(d *Document) { d.Firewall.Forwards[0].Sources = prefixes("2001:db8::/32") },

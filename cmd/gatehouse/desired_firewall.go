@@ -67,10 +67,13 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 	}
 	for _, n := range doc.Firewall.NAT {
 		if n.Enabled {
-			p.NAT = append(p.NAT, firewall.NAT{
-				ID: n.Name, Exempt: n.Action == store.NATExempt, OneToOne: n.Action == store.NATOneToOne,
-				Address: n.Address, Sources: n.Sources, Destinations: n.Destinations,
-			})
+			fn := firewall.NAT{ID: n.Name, Exempt: n.Action == store.NATExempt, Sources: n.Sources, Destinations: n.Destinations}
+			if n.Action == store.NATOneToOne {
+				fn.Outside = netip.PrefixFrom(n.Address, n.Address.BitLen())
+			} else {
+				fn.Address = n.Address
+			}
+			p.NAT = append(p.NAT, fn)
 		}
 	}
 	for _, b := range doc.Branches {
