@@ -29,6 +29,7 @@ type Gateway interface {
 	Reconnect(ctx context.Context, branch string) error
 	// Counted is how much each rule of the firewall decided, by its name.
 	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
+	packetReader
 }
 
 // Review is the draft beside what is in force.

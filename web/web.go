@@ -66,6 +66,7 @@ type server struct {
 	assets   *assets
 	sessions *scs.SessionManager
 	guard    *guard
+	streams  chan struct{} // a place for each
 }
 
 // sessionIdle and sessionLife end a session that is not used or is old.
@@ -77,7 +78,7 @@ const (
 // New makes the page. It must be served over TLS: its cookie is not sent
 // otherwise.
 func New(o Options) (http.Handler, error) {
-	s := &server{Options: o, guard: newGuard(o.Now)}
+	s := &server{Options: o, guard: newGuard(o.Now), streams: make(chan struct{}, maxStreams)}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -137,6 +138,9 @@ func (s *server) routes() http.Handler {
 				r.Get("/api/v1/objects/{kind}/item", s.apiObject)
 				r.Put("/api/v1/objects/{kind}/item", s.apiPut)
 				r.Delete("/api/v1/objects/{kind}/item", s.apiDelete)
+				r.Get("/firewall/log", s.packets)
+				r.Get("/api/v1/firewall/log", s.apiPackets)
+				r.Get("/api/v1/firewall/log/stream", s.streamPackets)
 				r.Get("/changes", s.changes)
 				r.Post("/changes/apply", s.apply)
 				r.Post("/changes/heartbeat", s.heartbeat)

@@ -36,6 +36,7 @@ type running struct {
 	reviewFails error
 	applied     []Order
 	confirmed   []int64
+	packetLog
 }
 
 func (g *running) Status() Status {

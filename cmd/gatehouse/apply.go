@@ -69,8 +69,9 @@ func (g *gateway) current() store.Revision {
 
 func (g *gateway) inForce(rev store.Revision) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.doc, g.revision = rev.Document, rev.ID
+	g.mu.Unlock()
+	g.seen.change()
 }
 
 // boot brings the last confirmed revision into force, or shuts the perimeter
@@ -100,7 +101,7 @@ func (g *gateway) boot(ctx context.Context) error {
 	if err := g.perimeter.Apply(ctx, d.ruleset); err != nil {
 		return errors.Join(fmt.Errorf("revision %d: firewall: %w", rev.ID, err), g.lockDown(ctx))
 	}
-	g.enforced = &d.firewall
+	g.enforce(&d.firewall)
 	g.inForce(rev)
 	if err := errors.Join(g.links.Apply(ctx, d.network), g.ipsec.Apply(d.ipsec)); err != nil {
 		g.log.Error("the configuration in force could not be carried out whole", "revision", rev.ID, "err", err)
@@ -118,7 +119,7 @@ func (g *gateway) lockDown(ctx context.Context) error {
 	if err := g.perimeter.Apply(ctx, rules); err != nil {
 		return fmt.Errorf("shut the perimeter: %w", err)
 	}
-	g.enforced = nil
+	g.enforce(nil)
 	return nil
 }
 
@@ -127,7 +128,7 @@ func (g *gateway) lockDown(ctx context.Context) error {
 // before. Called with applying held.
 func (g *gateway) cut(ctx context.Context, now firewall.Policy) {
 	before := g.enforced
-	g.enforced = &now
+	g.enforce(&now)
 	if before == nil {
 		return
 	}

@@ -100,6 +100,7 @@ func newControl(g *gateway, dir string) (*control, error) {
 	r.Post("/reconnect/{branch}", func(w http.ResponseWriter, req *http.Request) {
 		answer(w, g.Reconnect(req.Context(), chi.URLParam(req, "branch")))
 	})
+	g.firewallRoutes(r)
 	return &control{listener: l, server: &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}}, nil
 }
 

@@ -31,6 +31,7 @@ type gateway struct {
 	events    chan store.Event
 	lost      atomic.Int64 // events that found no room
 	notice    string       // what the start found wrong, for the page; or empty
+	seen      sight
 
 	// applying serialises changes of the running state. enforced is the policy of
 	// the rules in force; nil if nobody knows.

@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 	"firewall/lists": {"firewall"},
 	"network":        {},
 	"web":            {"store"},
+	"traffic":        {},
 	"ipsec/wire":     {},
 	"ipsec/crypto":   {"ipsec/wire"},
 	"ipsec/sad":      {"ipsec/wire", "ipsec/crypto"},
@@ -27,7 +28,7 @@ var arrows = map[string][]string{
 	"ipsec/esp":      {"ipsec/crypto", "ipsec/sad"},
 	"ipsec/xfrm":     {"ipsec/crypto", "ipsec/sad"},
 	"ipsec":          {"ipsec/..."},
-	"cmd/gatehouse":  {"store", "firewall", "firewall/lists", "network", "web", "ipsec", "ipsec/..."},
+	"cmd/gatehouse":  {"store", "firewall", "firewall/lists", "network", "traffic", "web", "ipsec", "ipsec/..."},
 	// The lab drives the binary like an admin; it knows the document, the
 	// status and how IKE messages look, and nothing that runs a gateway.
 	"cmd/lab":        {"cmd/lab/office"},

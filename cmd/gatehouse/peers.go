@@ -79,7 +79,7 @@ func (g *gateway) followOnce(ctx context.Context) {
 	if err == nil {
 		if err = g.perimeter.Apply(ctx, d.ruleset); err == nil {
 			// Nothing is cut: a tunnel may still use the address before.
-			g.enforced = &d.firewall
+			g.enforce(&d.firewall)
 		}
 	}
 	if err != nil {

@@ -87,7 +87,7 @@ func run(ctx context.Context, o runOptions) (err error) {
 	g := &gateway{
 		log: log, adminPort: adminPort, started: time.Now(),
 		perimeter: firewall.NewApplier(log), links: network.NewApplier(log),
-		events: make(chan store.Event, 256), peers: resolved{},
+		events: make(chan store.Event, 256), peers: resolved{}, seen: newSight(),
 	}
 	// Shut before anything else: whatever the rest of this start does or fails
 	// to do, nothing comes in meanwhile. A table that an earlier process left
@@ -168,6 +168,12 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return g.keepCounters(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
+	tasks.Go(func() error { return g.keepDirectory(ctx) })
+	tasks.Go(func() error {
+		<-ctx.Done()
+		g.seen.packets.Close() // who follows it lets go of the page
+		return nil
+	})
 	err := tasks.Wait()
 	g.stopTrial()
 	g.store(context.WithoutCancel(ctx), g.gathered(nil))
@@ -175,13 +181,6 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 		g.log.Info("gatehouse has stopped; the perimeter stays in force")
 	}
 	return err
-}
-
-// dropped logs one packet that the perimeter refused or was told to log. The
-// kernel limits the rate.
-func (g *gateway) dropped(d firewall.Dropped) {
-	g.log.Info("packet "+d.Action, "rule", d.Rule, "in", d.InDevice, "out", d.OutDevice,
-		"src", d.Src, "dst", d.Dst, "proto", d.Protocol, "sport", d.SrcPort, "dport", d.DstPort)
 }
 
 // shutUnlessGuarded closes the perimeter when no table of ours is in force.

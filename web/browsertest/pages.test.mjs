@@ -82,6 +82,8 @@ const views = [
     await page.getByText("is used by rule no-entry").waitFor();
   } },
   { name: "entries", path: "/objects/lists/entries?name=blocked" },
+  { name: "log", path: "/firewall/log" },
+  { name: "log-wrong", path: "/firewall/log?port=http", status: 422 },
   { name: "changes", path: "/changes" },
   { name: "history", path: "/history" },
   { name: "audit", path: "/audit" },

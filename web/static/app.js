@@ -29,6 +29,13 @@ async function refresh() {
 }
 setInterval(() => refresh().catch(() => {}), every);
 
+// Where the server tells of news, the page need not wait for its turn.
+const streamed = document.querySelector("[data-stream]");
+if (streamed) {
+  const stream = new EventSource(streamed.dataset.stream);
+  stream.addEventListener("message", () => refresh().catch(() => {}));
+}
+
 // While changes are on trial: that this page gets through to the gateway, by a
 // new connection, is what keeps them.
 const trial = document.querySelector("[data-trial]");
