@@ -38,7 +38,7 @@ const (
 // serves one direction, so that its IVs never repeat.
 func NewCipher(s Suite, encKey, authKey []byte) (*Cipher, error) {
 	enc, integ := ChildKeySizes(s)
-	if !s.Supported() || len(encKey) != enc || len(authKey) != integ {
+	if !s.ForIKE() || len(encKey) != enc || len(authKey) != integ {
 		return nil, fmt.Errorf("suite %s is not supported or its keys have the wrong length", s)
 	}
 	if !s.Encryption.AEAD() {

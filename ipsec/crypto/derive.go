@@ -28,7 +28,7 @@ func DeriveIKERekey(old PRFID, oldD []byte, s Suite, shared, ni, nr []byte, spii
 }
 
 func deriveIKE(s Suite, skeyseed, ni, nr []byte, spii, spir uint64) (IKEKeys, error) {
-	if !s.Supported() || s.PRF != PRFHMACSHA256 {
+	if !s.ForIKE() || s.PRF != PRFHMACSHA256 {
 		return IKEKeys{}, fmt.Errorf("suite %s is not supported", s)
 	}
 	enc, integ := ChildKeySizes(s)
@@ -49,7 +49,7 @@ type ChildKeys struct{ Ei, Ai, Er, Ar []byte }
 // DeriveChild derives the keys of a child SA (RFC 7296 section 2.17). shared
 // is nil without a key exchange of its own.
 func DeriveChild(prf PRFID, d []byte, child Suite, shared, ni, nr []byte) (ChildKeys, error) {
-	if !child.Supported() {
+	if !child.ForESP() && !child.ForAH() {
 		return ChildKeys{}, fmt.Errorf("suite %s is not supported", child)
 	}
 	enc, integ := ChildKeySizes(child)

@@ -135,8 +135,9 @@ func TestKeysOfASuiteThatWeCannotUseAreRefused(t *testing.T) {
 			t.Errorf("%s: made IKE keys", s)
 		}
 	}
-	if _, err := DeriveChild(PRFHMACSHA256, []byte("d"), null, nil, []byte("ni"), []byte("nr")); err == nil {
-		t.Error("made child keys without encryption")
+	bare := Suite{Encryption: EncrNull}
+	if _, err := DeriveChild(PRFHMACSHA256, []byte("d"), bare, nil, []byte("ni"), []byte("nr")); err == nil {
+		t.Error("made child keys without integrity")
 	}
 }
 

@@ -5,11 +5,20 @@ package crypto
 // numbers name the encryption of an ESP SA.
 type EncryptionID uint16
 
-// Encryption transforms.
+// Encryption transforms. EncrNone is that of AH, which has none.
 const (
-	EncrNull     EncryptionID = 11 // RFC 2410
-	EncrAESCBC   EncryptionID = 12 // RFC 3602
-	EncrAESGCM16 EncryptionID = 20 // RFC 4106 (ESP), RFC 5282 (IKE)
+	EncrNone             EncryptionID = 0
+	EncrDES              EncryptionID = 2  // RFC 2405; legacy
+	Encr3DES             EncryptionID = 3  // RFC 2451; legacy
+	EncrCAST             EncryptionID = 6  // RFC 2451; legacy
+	EncrBlowfish         EncryptionID = 7  // RFC 2451; legacy
+	EncrNull             EncryptionID = 11 // RFC 2410
+	EncrAESCBC           EncryptionID = 12 // RFC 3602
+	EncrAESCTR           EncryptionID = 13 // RFC 3686
+	EncrAESCCM16         EncryptionID = 16 // RFC 4309
+	EncrAESGCM16         EncryptionID = 20 // RFC 4106 (ESP), RFC 5282 (IKE)
+	EncrNullAESGMAC      EncryptionID = 21 // RFC 4543: integrity only
+	EncrChaCha20Poly1305 EncryptionID = 28 // RFC 7634
 )
 
 // PRFID is a transform of type 2.
@@ -24,7 +33,14 @@ type IntegrityID uint16
 // Integrity transforms.
 const (
 	IntegrityNone          IntegrityID = 0
+	IntegrityHMACMD596     IntegrityID = 1  // RFC 2403; legacy
+	IntegrityHMACSHA196    IntegrityID = 2  // RFC 2404
+	IntegrityAES128GMAC    IntegrityID = 9  // RFC 4543; AH only
+	IntegrityAES192GMAC    IntegrityID = 10 // RFC 4543; AH only
+	IntegrityAES256GMAC    IntegrityID = 11 // RFC 4543; AH only
 	IntegrityHMACSHA256128 IntegrityID = 12 // RFC 4868
+	IntegrityHMACSHA384192 IntegrityID = 13 // RFC 4868
+	IntegrityHMACSHA512256 IntegrityID = 14 // RFC 4868
 )
 
 // GroupID is a transform of type 4, a key exchange method.

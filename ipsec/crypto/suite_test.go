@@ -29,7 +29,7 @@ func TestSuiteNames(t *testing.T) {
 			if got.String() != name {
 				t.Errorf("it is called %q again", got)
 			}
-			if !got.Supported() {
+			if !got.ForIKE() {
 				t.Error("it is not supported")
 			}
 			want.PRF = PRFHMACSHA256
@@ -58,12 +58,14 @@ func TestSuiteNamesThatAreRefused(t *testing.T) {
 		"x25519":                        "a group alone",
 		"sha256":                        "integrity alone",
 		"aes256-x25519-sha256":          "the wrong order",
-		"aes192-sha256":                 "a key length that is not offered",
+		"aes512-sha256":                 "a key length that there is not",
+		"aes256-aes256gmac":             "the GMAC of AH in ESP",
 		"aes256gcm16-":                  "an empty part",
 		"AES256GCM16":                   "capitals",
 		"aes256-sha256-sha256-modp2048": "integrity twice",
 		"aes256gcm16-modp1024":          "a group that is too weak",
-		"null-sha256":                   "no encryption",
+		"null":                          "neither encryption nor integrity",
+		"aes256-sha256-":                "an empty part at the end",
 	} {
 		t.Run(reason, func(t *testing.T) {
 			for _, parse := range []func(string) (Suite, error){ParseESPSuite, ParseIKESuite} {
@@ -77,17 +79,59 @@ func TestSuiteNamesThatAreRefused(t *testing.T) {
 
 func TestDefaultSuitesAreSupportedAndHaveNames(t *testing.T) {
 	for _, s := range DefaultIKESuites() {
-		if got, err := ParseIKESuite(s.String()); err != nil || got != s || !s.Supported() {
+		if got, err := ParseIKESuite(s.String()); err != nil || got != s || !s.ForIKE() {
 			t.Errorf("%s: got %+v, %v", s, got, err)
 		}
 	}
 	for _, s := range DefaultESPSuites() {
-		if got, err := ParseESPSuite(s.String()); err != nil || got != s || !s.Supported() {
+		if got, err := ParseESPSuite(s.String()); err != nil || got != s || !s.ForIKE() {
 			t.Errorf("%s: got %+v, %v", s, got, err)
 		}
 	}
 	if !slices.ContainsFunc(DefaultIKESuites(), func(s Suite) bool { return s.Group == GroupMODP2048 }) {
 		t.Error("nothing for peers that only know what RFC 8247 makes a MUST")
+	}
+}
+
+// Every transform can be named, alone and with a group, and says what it is for.
+func TestEverySuiteOfTheDataPlanesHasAName(t *testing.T) {
+	for _, e := range Encryptions() {
+		for _, i := range append(Integrities(), Integrity{}) {
+			name := e.Name
+			if i.Name != "" {
+				name += "-" + i.Name
+			}
+			s, err := ParseESPSuite(name)
+			if whole := e.AEAD == (i.ID == IntegrityNone) && !i.AH; whole != (err == nil) {
+				t.Errorf("%s: %+v, %v", name, s, err)
+			} else if !whole {
+				continue
+			}
+			enc, integ := ChildKeySizes(s)
+			if s.String() != name || !s.ForESP() || s.ForAH() || enc != e.Key || integ != i.Key || s.Legacy() != (e.Legacy || i.Legacy) {
+				t.Errorf("%s: %+v with keys of %d and %d bytes", name, s, enc, integ)
+			}
+			if err := s.ForManualKeys(); (err != nil) != e.Counter {
+				t.Errorf("%s by hand: %v", name, err)
+			}
+			if got, err := ParseESPSuite(name + "-x25519"); err != nil || got.Group != GroupX25519 {
+				t.Errorf("%s with a group: %+v, %v", name, got, err)
+			}
+			if _, err := ParseIKESuite(name + "-x25519"); (err == nil) != s.ForIKE() {
+				t.Errorf("%s for IKE: %v", name, err)
+			}
+		}
+	}
+	for _, i := range Integrities() {
+		s, err := ParseAHSuite(i.Name)
+		if _, integ := ChildKeySizes(s); err != nil || s.String() != i.Name || !s.ForAH() || s.ForESP() || integ != i.Key {
+			t.Errorf("AH with %s: %+v, %v", i.Name, s, err)
+		}
+	}
+	for _, name := range []string{"", "none", "aes256-sha256", "sha256-", "sha256-none"} {
+		if s, err := ParseAHSuite(name); err == nil {
+			t.Errorf("AH with %q: %+v", name, s)
+		}
 	}
 }
 
@@ -126,7 +170,7 @@ func FuzzParseSuite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.String() != name || !s.Supported() {
+		if s.String() != name || !s.ForESP() {
 			t.Fatalf("%q is %+v", name, s)
 		}
 	})

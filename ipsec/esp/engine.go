@@ -143,10 +143,8 @@ func (e *Engine) Install(sa sad.SA) error {
 		return fmt.Errorf("SA %s: the userspace data plane carries ESP in UDP only", sa.SPI)
 	case sa.Encap.LocalPort != e.port:
 		return fmt.Errorf("SA %s: encapsulation on port %d, the data plane listens on %d", sa.SPI, sa.Encap.LocalPort, e.port)
-	case sa.ESN:
-		return fmt.Errorf("SA %s: the userspace data plane has no extended sequence numbers", sa.SPI)
 	}
-	tr, err := newTransform(sa.Suite, sa.EncryptionKey, sa.IntegrityKey)
+	tr, err := newTransform(sa.Suite, sa.EncryptionKey, sa.IntegrityKey, sa.ESN)
 	if err != nil {
 		return fmt.Errorf("SA %s: %w", sa.SPI, err)
 	}

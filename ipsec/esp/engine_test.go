@@ -6,14 +6,48 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/sad"
 )
 
+// everySuite has each encryption and each integrity transform at least once.
+func everySuite() (all []string) {
+	for _, e := range crypto.Encryptions() {
+		if e.AEAD {
+			all = append(all, e.Name)
+		} else {
+			all = append(all, e.Name+"-sha256")
+		}
+	}
+	for _, i := range crypto.Integrities() {
+		if !i.AH {
+			all = append(all, "aes128-"+i.Name, "null-"+i.Name)
+		}
+	}
+	return all
+}
+
+// encrypts says whether a suite hides what it carries.
+func encrypts(suite string) bool {
+	return !strings.HasPrefix(suite, "null") && !strings.Contains(suite, "gmac")
+}
+
 // pair gives the two ends of one SA, without device or socket.
 func pair(t testing.TB, suite string) (*Engine, *Engine, *outbound, *inbound) {
+	t.Helper()
+	return ends(t, suite, false)
+}
+
+// extended is pair with extended sequence numbers.
+func extended(t testing.TB, suite string) (*Engine, *Engine, *outbound, *inbound) {
+	t.Helper()
+	return ends(t, suite, true)
+}
+
+func ends(t testing.TB, suite string, esn bool) (*Engine, *Engine, *outbound, *inbound) {
 	t.Helper()
 	s, err := crypto.ParseESPSuite(suite)
 	if err != nil {
@@ -25,9 +59,9 @@ func pair(t testing.TB, suite string) (*Engine, *Engine, *outbound, *inbound) {
 		Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"),
 		Encap:         &sad.Encap{LocalPort: 4500, RemotePort: 4500},
 		EncryptionKey: bytes.Repeat([]byte{7}, enc), IntegrityKey: bytes.Repeat([]byte{8}, integ),
-		ReplayWindow: 64,
-		LocalTS:      []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.1.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:1::/64"))},
-		RemoteTS:     []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
+		ReplayWindow: 64, ESN: esn,
+		LocalTS:  []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.1.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:1::/64"))},
+		RemoteTS: []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
 	}
 	fresh := func(local, remote []sad.Selector) *Engine {
 		e := &Engine{cfg: Config{Event: func(sad.Event) {}, Log: slog.Default()}, port: 4500}
@@ -92,12 +126,12 @@ func (e *Engine) unprotectOne(packet []byte) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, suite := range []string{"aes128gcm16", "aes256gcm16", "aes128-sha256", "aes256-sha256"} {
-		a, b, _, _ := pair(t, suite)
+	for i, suite := range append(everySuite(), everySuite()...) {
+		a, b, _, _ := ends(t, suite, i < len(everySuite()))
 		for n := range 70 {
 			for _, plain := range [][]byte{ipv4("10.1.0.5", "10.2.0.9", n), ipv6("fd00:1::5", "fd00:2::9", n)} {
 				sealed := a.protectOne(plain)
-				if sealed == nil || bytes.Contains(sealed, plain[12:20]) {
+				if sealed == nil || encrypts(suite) && bytes.Contains(sealed, plain[12:20]) {
 					t.Fatalf("%s: %d bytes were not protected", suite, n)
 				}
 				if got := b.unprotectOne(sealed); !bytes.Equal(got, plain) {
@@ -112,7 +146,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestTruncatedAndChangedPacketsAreRefused(t *testing.T) {
-	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+	for _, suite := range everySuite() {
 		a, b, _, in := pair(t, suite)
 		sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 100))
 		for n := headerLen; n < len(sealed); n++ {
@@ -226,11 +260,11 @@ func TestSequenceNumbersNeverWrap(t *testing.T) {
 func TestWindow(t *testing.T) {
 	for _, size := range []uint32{1, 32, 64, 100, 1024, 4096} {
 		w := newWindow(size)
-		seen := map[uint32]bool{}
-		var top uint32
-		check := func(seq uint32) {
+		seen := map[uint64]bool{}
+		var top uint64
+		check := func(seq uint64) {
 			t.Helper()
-			want := seq != 0 && !seen[seq] && (seq > top || top-seq < size)
+			want := seq != 0 && !seen[seq] && (seq > top || top-seq < uint64(size))
 			if got := w.fresh(seq); got != want {
 				t.Fatalf("window %d, top %d: %d is fresh %v, want %v", size, top, seq, got, want)
 			}
@@ -241,35 +275,119 @@ func TestWindow(t *testing.T) {
 			}
 		}
 		x := uint32(12345)
-		base := uint32(0)
+		base := uint64(0)
 		for range 20000 {
 			x = x*1664525 + 1013904223
-			base += x >> 28
-			back := (x >> 8) % (2 * size)
+			base += uint64(x >> 28)
+			back := uint64(x>>8) % (2 * uint64(size))
 			if back > base {
 				back = base
 			}
 			check(base - back)
 			if x>>20&0x3ff == 0 {
-				base += 3 * size
+				base += 3 * uint64(size)
 			}
 		}
 		check(0)
 		check(maxSequence)
-		check(maxSequence - size)
-		check(maxSequence - size + 1)
+		check(maxSequence - uint64(size))
+		check(maxSequence - uint64(size) + 1)
+		check(maxExtended)
+		check(maxExtended - uint64(size) + 1)
+		check(maxExtended - uint64(size))
+	}
+}
+
+// Any number less than half the range away from the highest one seen is found
+// by its lower half alone, on either side of where that half begins anew.
+func TestExtendedSequenceNumbersAreFoundByTheirLowerHalf(t *testing.T) {
+	const round = 1 << 32
+	for _, row := range []struct {
+		name     string
+		top, seq uint64
+		low      uint32
+		notYet   bool
+		size     uint32
+	}{
+		{name: "the first", top: 0, low: 1, seq: 1, size: 64},
+		{name: "the next round", top: round - 2, low: 3, seq: round + 3, size: 64},
+		{name: "the last of a round, late", top: round + 3, low: 1<<32 - 2, seq: round - 2, size: 64},
+		{name: "in the middle", top: 5*round + 1<<20, low: 1<<20 - 63, seq: 5*round + 1<<20 - 63, size: 64},
+		{name: "just below the window is the next round", top: 5*round + 1<<20, low: 1<<20 - 64, seq: 6*round + 1<<20 - 64, size: 64},
+		{name: "before the first round there is nothing", top: 3, low: 1<<32 - 1, notYet: true, size: 64},
+		{name: "a wide window over the boundary", top: 2*round + 5, low: 1<<32 - 4000, seq: 2*round - 4000, size: 4096},
+		{name: "after the last round there is nothing", top: maxExtended, low: 5, notYet: true, size: 64},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWindow(row.size)
+			w.top = row.top
+			seq, ok := w.extend(row.low)
+			if ok == row.notYet || ok && seq != row.seq {
+				t.Errorf("%d, %v", seq, ok)
+			}
+		})
+	}
+}
+
+// A sender that passes the end of the lower half is followed, with reordering
+// and loss on the way, and every duplicate is refused.
+func TestExtendedSequenceNumbersRollOver(t *testing.T) {
+	for _, suite := range everySuite() {
+		a, b, out, in := extended(t, suite)
+		out.seq.Store(1<<32 - 40)
+		in.window.top = 1<<32 - 41
+		var sent [][]byte
+		for range 80 {
+			sent = append(sent, a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+		}
+		for i := range sent {
+			j := i ^ 3 // swaps within fours
+			if b.unprotectOne(sent[j]) == nil {
+				t.Fatalf("%s: packet %d of 80 was refused", suite, j)
+			}
+		}
+		for i, packet := range sent {
+			if b.unprotectOne(packet) != nil {
+				t.Fatalf("%s: packet %d came twice", suite, i)
+			}
+		}
+		if in.window.top != 1<<32+40 {
+			t.Errorf("%s: the window ends at %d", suite, in.window.top)
+		}
+	}
+}
+
+// The upper half is not sent, but it is authenticated.
+func TestAPacketOfAnotherRoundIsRefused(t *testing.T) {
+	for _, suite := range everySuite() {
+		a, b, out, in := extended(t, suite)
+		packet := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))
+		in.window.top = 5<<32 + 100000
+		if b.unprotectOne(packet) != nil {
+			t.Errorf("%s: it passed five rounds later", suite)
+		}
+		out.seq.Store(5<<32 + 100000)
+		if b.unprotectOne(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))) == nil {
+			t.Errorf("%s: the next one of this round was refused", suite)
+		}
 	}
 }
 
 func FuzzUnprotect(f *testing.F) {
-	a, b, _, _ := pair(f, "aes256gcm16")
-	f.Add(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+	var engines []*Engine
+	for _, suite := range everySuite() {
+		a, b, _, _ := extended(f, suite)
+		f.Add(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+		engines = append(engines, b)
+	}
 	f.Add([]byte{0x12, 0x34, 0xab, 0xcd, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		if len(packet) < headerLen {
 			return
 		}
-		b.unprotectOne(packet)
+		for _, b := range engines {
+			b.unprotectOne(packet)
+		}
 	})
 }
 
@@ -287,7 +405,7 @@ func FuzzInner(f *testing.F) {
 }
 
 func BenchmarkProtect(b *testing.B) {
-	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+	for _, suite := range everySuite() {
 		b.Run(suite, func(b *testing.B) {
 			a, _, _, _ := pair(b, suite)
 			s := &sender{e: a}
@@ -306,7 +424,7 @@ func BenchmarkProtect(b *testing.B) {
 }
 
 func BenchmarkUnprotect(b *testing.B) {
-	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+	for _, suite := range everySuite() {
 		b.Run(suite, func(b *testing.B) {
 			a, e, _, in := pair(b, suite)
 			sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 1372))

@@ -13,7 +13,7 @@ import (
 
 // tunOffset is where each packet begins in the slices given to the TUN, which
 // writes its own header in front.
-const tunOffset = headerLen + gcmIV
+const tunOffset = headerLen + aeadIV
 
 // receiver is one inbound packet path's own memory.
 type receiver struct {
@@ -112,12 +112,15 @@ func (e *Engine) unprotect(t *tables, b []byte, outer4 bool, now int64) []byte {
 		e.counters.unknownSPI.Add(1)
 		return nil
 	}
-	seq := binary.BigEndian.Uint32(b[4:])
-	if !sa.window.fresh(seq) {
+	seq, ok := uint64(binary.BigEndian.Uint32(b[4:])), true
+	if sa.ESN {
+		seq, ok = sa.window.extend(uint32(seq))
+	}
+	if !ok || !sa.window.fresh(seq) {
 		sa.replayed.Add(1)
 		return nil
 	}
-	plain, err := sa.transform.open(b)
+	plain, err := sa.transform.open(b, uint32(seq>>32))
 	if err != nil {
 		sa.invalid.Add(1)
 		return nil
@@ -139,6 +142,12 @@ func (e *Engine) unprotect(t *tables, b []byte, outer4 bool, now int64) []byte {
 	}
 	sa.count(length, now)
 	start := headerLen + sa.transform.ivLen()
+	if start < tunOffset {
+		// Without an IV there is too little in front for the TUN's header.
+		b = b[:tunOffset+length]
+		copy(b[tunOffset:], plain[:length])
+		start = tunOffset
+	}
 	return b[start-tunOffset : start+length]
 }
 

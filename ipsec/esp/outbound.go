@@ -19,11 +19,23 @@ const (
 	bufferSize = headroom + 65535 + 64
 )
 
-// sequence bounds of a 32-bit counter (RFC 4303 section 3.3.3).
+// The last sequence number of a 32-bit counter, and of an extended one (RFC
+// 4303 sections 2.2 and 3.3.3). The last one of 64 bits is not used, so that the
+// counter itself never wraps.
 const (
 	maxSequence  = 1<<32 - 1
+	maxExtended  = 1<<64 - 2
 	soonSequence = maxSequence / 4 * 3
+	soonExtended = maxExtended / 4 * 3
 )
+
+// sequences are how far an SA may count and when it is time for the next one.
+func (sa *outbound) sequences() (last, soon uint64) {
+	if sa.ESN {
+		return maxExtended, soonExtended
+	}
+	return maxSequence, soonSequence
+}
 
 // sender is the outbound packet path's own memory.
 type sender struct {
@@ -133,12 +145,12 @@ func (s *sender) protect(t *tables, buf []byte, size int, now int64) (*outbound,
 // section 2). It gives nil when the sequence number is used up.
 func (sa *outbound) seal(e *Engine, buf []byte, length int, next uint8) []byte {
 	seq := sa.seq.Add(1)
-	if seq >= soonSequence {
+	if last, soon := sa.sequences(); seq >= soon {
 		if !sa.exhausted.Swap(true) {
 			e.cfg.Event(sad.Event{Kind: sad.Exhausted, SPI: sa.SPI, Policy: sa.Policy})
 		}
-		if seq > maxSequence {
-			sa.seq.Store(maxSequence)
+		if seq > last {
+			sa.seq.Store(last)
 			return nil
 		}
 	}
@@ -153,7 +165,7 @@ func (sa *outbound) seal(e *Engine, buf []byte, length int, next uint8) []byte {
 	start := headroom - headerLen - sa.transform.ivLen()
 	binary.BigEndian.PutUint32(buf[start:], uint32(sa.SPI))
 	binary.BigEndian.PutUint32(buf[start+4:], uint32(seq))
-	packet, err := sa.transform.seal(buf[start:], end-start, uint32(seq))
+	packet, err := sa.transform.seal(buf[start:], end-start, seq)
 	if err != nil {
 		return nil
 	}

@@ -91,15 +91,19 @@ func TestCBCVectorsOfRFC3602(t *testing.T) {
 			"d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			c, err := newCBC(unhex(t, row.key), make([]byte, 32))
+			s, err := crypto.ParseESPSuite("aes128-sha256")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := newTransform(s, unhex(t, row.key), make([]byte, 32), false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			packet := append(make([]byte, headerLen), unhex(t, row.iv)...)
 			packet = append(packet, unhex(t, row.sealed)...)
-			packet = append(packet, c.icv(packet)...)
+			packet = append(packet, c.(*separate).icv(packet, 0)...)
 			for range 2 {
-				got, err := c.open(bytes.Clone(packet))
+				got, err := c.open(bytes.Clone(packet), 0)
 				if err != nil || !bytes.Equal(got, unhex(t, row.plain)) {
 					t.Errorf("%x, %v", got, err)
 				}
@@ -150,15 +154,15 @@ func TestHostileInsidesOfGenuinePackets(t *testing.T) {
 				t.Fatal(err)
 			}
 			enc, _ := crypto.ChildKeySizes(s)
-			tr, err := newTransform(s, bytes.Repeat([]byte{7}, enc), nil)
+			tr, err := newTransform(s, bytes.Repeat([]byte{7}, enc), nil, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			packet := make([]byte, headerLen+gcmIV, bufferSize)
+			packet := make([]byte, headerLen+aeadIV, bufferSize)
 			binary.BigEndian.PutUint32(packet, 0x1234abcd)
 			binary.BigEndian.PutUint32(packet[4:], 1)
 			packet = append(packet, row.plain...)
-			packet, err = tr.seal(packet[:len(packet)+gcmICV], len(packet), 1)
+			packet, err = tr.seal(packet[:len(packet)+aeadICV], len(packet), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
