@@ -139,6 +139,8 @@ func (e *Engine) Install(sa sad.SA) error {
 	switch {
 	case sa.Protocol != sad.ESP || sa.Mode != sad.Tunnel:
 		return fmt.Errorf("SA %s: the userspace data plane carries ESP in tunnel mode only", sa.SPI)
+	case sa.NoReplay || sa.Sent > 0 || sa.Seen > 0 || sa.Lifetime != (sad.Lifetime{}) || sa.Outer != (sad.Outer{}):
+		return fmt.Errorf("SA %s: the userspace data plane does not carry its lifetime, counters or outer header yet", sa.SPI)
 	case sa.Encap == nil:
 		return fmt.Errorf("SA %s: the userspace data plane carries ESP in UDP only", sa.SPI)
 	case sa.Encap.LocalPort != e.port:
@@ -193,6 +195,9 @@ func (e *Engine) SetPolicies(policies []sad.Policy) error {
 	for _, p := range policies {
 		if p.ID == 0 || seen[p.ID] {
 			return fmt.Errorf("policy %q: its ID %d is zero or taken", p.Name, p.ID)
+		}
+		if p.Way != sad.BothWays || len(p.Class.DSCP)+len(p.Class.FlowLabels)+len(p.Needs) > 0 {
+			return fmt.Errorf("policy %q: the userspace data plane does not carry one-way policies, classes or bundles yet", p.Name)
 		}
 		seen[p.ID] = true
 	}

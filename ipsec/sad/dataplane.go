@@ -1,5 +1,7 @@
 package sad
 
+import "net/netip"
+
 // Dataplane carries out SAs and policies: in the kernel (ipsec/xfrm) or in
 // this process (ipsec/esp). Methods may be called from any goroutine.
 type Dataplane interface {
@@ -31,6 +33,20 @@ const (
 	// Acquire: a packet matched a Protect policy that has no outbound SA.
 	// Sent at most once a second for a policy.
 	Acquire
+	// SoftExpired: an SA reached the soft bound of its lifetime.
+	SoftExpired
+	// HardExpired: an SA reached the hard bound and is removed.
+	HardExpired
+	// Overflowed: the sequence number of an outbound SA is used up and nothing
+	// is sent by it any more (RFC 4303 section 3.3.3: an auditable event).
+	Overflowed
+	// Refused: packets were refused for one reason; Event.Refusal says why. Sent
+	// at most once a second for a reason and an SA or policy (RFC 4301 section
+	// 5.2 and RFC 4303 section 3.4: auditable events).
+	Refused
+	// Mapping: a genuine packet came from another address or port than the
+	// peer's; Event.From says where from (RFC 7296 section 2.23).
+	Mapping
 	// Exhausted: the sequence number of an outbound SA passed three quarters
 	// of its range (RFC 4303 section 3.3.3): rekey now.
 	Exhausted
@@ -42,4 +58,45 @@ type Event struct {
 	Kind   EventKind
 	SPI    SPI
 	Policy uint32
+	// Refusal and Count say why packets were refused and how many since the
+	// event before; Source and Destination are those of the last one.
+	Refusal             Refusal
+	Count               uint64
+	Source, Destination netip.Addr
+	// From is where a packet came from, of a Mapping.
+	From netip.AddrPort
+}
+
+// Refusal is why a packet was refused.
+type Refusal uint8
+
+// The refusals.
+const (
+	NotRefused Refusal = iota
+	// ReplayedPacket: its sequence number was seen or is below the window.
+	ReplayedPacket
+	// BadICV: it is not genuine, or was changed on the way.
+	BadICV
+	// UnknownSPI: no SA has this SPI.
+	UnknownSPI
+	// WrongSA: the SPD sends such packets by another SA.
+	WrongSA
+	// InClear: the SPD says that such packets must be protected, and it was not.
+	InClear
+	// Discarded: the SPD says so, or has no entry for it.
+	Discarded
+	// Malformed: it is no packet, or its padding or headers are wrong.
+	Malformed
+)
+
+func (r Refusal) String() string {
+	if int(r) < len(refusals) {
+		return refusals[r]
+	}
+	return "refused"
+}
+
+var refusals = [...]string{
+	"not refused", "replayed", "wrong integrity check value", "unknown SPI", "came by the wrong SA", "came in clear",
+	"discarded by the policy", "malformed",
 }

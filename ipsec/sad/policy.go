@@ -3,7 +3,9 @@ package sad
 import "net/netip"
 
 // Selector is one range of addresses, an upper protocol and a range of ports
-// (RFC 4301 section 4.4.1.1; RFC 7296 section 3.13.1).
+// (RFC 4301 section 4.4.1.1; RFC 7296 section 3.13.1). For ICMP and ICMPv6 the
+// ports are 256 times the type plus the code; FirstPort 65535 and LastPort 0
+// are OPAQUE: packets whose ports cannot be seen, such as later fragments.
 type Selector struct {
 	First, Last netip.Addr
 	// Protocol 0 means any.
@@ -31,4 +33,35 @@ type Policy struct {
 	Name              string
 	Action            Action
 	LocalTS, RemoteTS []Selector
+	// Way limits the policy to one direction, for entries made by hand.
+	Way Way
+	// Class limits it to packets of some traffic class; empty is any.
+	Class Class
+	// Needs are the protections of a Protect policy, the innermost first: AH
+	// over ESP is {{ESP, Transport}, {AH, Tunnel}}. Empty means one SA of any
+	// kind.
+	Needs []Need
+}
+
+// Way is the direction of a policy.
+type Way uint8
+
+// The ways.
+const (
+	BothWays Way = iota
+	Inward
+	Outward
+)
+
+// Class selects by what a packet asks of the network: its DSCP (RFC 2474) in the
+// IPv4 TOS byte or the IPv6 traffic class, its IPv6 flow label (RFC 6437).
+type Class struct {
+	DSCP       []uint8
+	FlowLabels []uint32
+}
+
+// Need is one protection that a policy asks for.
+type Need struct {
+	Protocol Protocol
+	Mode     Mode
 }

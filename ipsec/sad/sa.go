@@ -26,10 +26,11 @@ const (
 // Mode is how a packet is wrapped (RFC 4301 section 3.2).
 type Mode uint8
 
-// The modes.
+// The modes. Either is for inbound SAs only: such an SA takes both.
 const (
 	Tunnel Mode = iota
 	Transport
+	Either
 )
 
 // Direction is seen from this host.
@@ -65,12 +66,68 @@ type SA struct {
 	// ReplayWindow in packets; inbound only. 0 is refused: replay protection
 	// is never switched off by a forgotten field.
 	ReplayWindow uint32
+	// NoReplay switches the replay check off, knowingly: for a sender that
+	// begins anew at one after a restart.
+	NoReplay bool
+	// Sent is the last sequence number that was sent by these keys before, and
+	// Seen the highest that was received; both for keys that outlive a process.
+	Sent, Seen uint64
+	Lifetime   Lifetime
+	Outer      Outer
 	// Policy is the ID of the Policy that this SA serves.
 	Policy uint32
 	// LocalTS and RemoteTS are the negotiated traffic selectors. Every packet,
 	// also inbound after decryption, must match one of each.
 	LocalTS, RemoteTS []Selector
 }
+
+// Lifetime bounds how much an SA may carry (RFC 4301 section 4.4.2.1).
+type Lifetime struct {
+	// Soft brings the event SoftExpired, so that there is time for another SA;
+	// at Hard the SA ends, with the event HardExpired.
+	Soft, Hard Bound
+	// Terminate says that nothing takes the place of an SA that reached Soft.
+	// Without it the manager replaces it.
+	Terminate bool
+}
+
+// Bound is by time since the SA was installed, bytes or packets, whatever comes
+// first; a zero field bounds nothing.
+type Bound struct {
+	Time           time.Duration
+	Bytes, Packets uint64
+}
+
+// Outer says how the header of a tunnel is made (RFC 4301 section 8, RFC 6040)
+// and how traffic flow is hidden (RFC 4303 sections 2.6 and 2.7). The zero Outer
+// is what most want. The explicit congestion notification always follows RFC
+// 6040's normal mode.
+type Outer struct {
+	DF DF
+	// DSCP is put in place of the inner packet's code point if FixedDSCP says
+	// so, which hides what kind of traffic it is.
+	DSCP      uint8
+	FixedDSCP bool
+	// HopLimit is the TTL or hop limit; 0 means 64.
+	HopLimit uint8
+	// PadTo is the length in bytes that every inner packet is padded to, at
+	// most the path MTU; 0 pads to the cipher's block only. Tunnel mode only.
+	PadTo uint16
+	// Dummies is how often at least something is sent; 0 means only what there is
+	// to send.
+	Dummies time.Duration
+}
+
+// DF is what a tunnel does with the inner packet's don't-fragment bit (RFC 4301
+// section 8.1).
+type DF uint8
+
+// What becomes of the bit.
+const (
+	CopyDF DF = iota
+	SetDF
+	ClearDF
+)
 
 // Usage is what an SA has carried.
 type Usage struct {

@@ -30,8 +30,38 @@ func (sa SA) Validate() error {
 	if len(sa.LocalTS) == 0 || len(sa.RemoteTS) == 0 {
 		bad("an SA needs traffic selectors on both sides")
 	}
-	if sa.Direction == In && (sa.ReplayWindow == 0 || sa.ReplayWindow > MaxReplayWindow) {
+	switch {
+	case sa.NoReplay && sa.ReplayWindow != 0:
+		bad("a replay window of %d packets, and no replay check", sa.ReplayWindow)
+	case sa.NoReplay && sa.ESN:
+		bad("extended sequence numbers need the replay check, which finds their upper half (RFC 4303 section 3.4.3)")
+	case sa.Direction == In && !sa.NoReplay && (sa.ReplayWindow == 0 || sa.ReplayWindow > MaxReplayWindow):
 		bad("a replay window of %d packets is not in 1 to %d", sa.ReplayWindow, MaxReplayWindow)
+	}
+	switch {
+	case sa.Protocol == ESP && !sa.Suite.ForESP():
+		bad("%s is not whole for ESP", sa.Suite)
+	case sa.Protocol == AH && !sa.Suite.ForAH():
+		bad("%s is not for AH", sa.Suite)
+	case sa.Protocol == AH && sa.Encap != nil:
+		bad("AH covers the outer addresses, so it cannot go in UDP (RFC 3948 section 1)")
+	case sa.Protocol != ESP && sa.Protocol != AH:
+		bad("protocol %d is neither ESP nor AH", sa.Protocol)
+	}
+	if sa.Mode > Either || sa.Mode == Either && sa.Direction == Out {
+		bad("an outbound SA is of tunnel or of transport mode")
+	}
+	if sa.Mode != Tunnel && (sa.Outer.PadTo > 0) {
+		bad("only tunnel mode can hide the length of packets (RFC 4303 section 2.7)")
+	}
+	if sa.Outer.DSCP > 63 || sa.Outer.DF > ClearDF {
+		bad("a DSCP of %d is not in 0 to 63, or the treatment of DF is unknown", sa.Outer.DSCP)
+	}
+	if s, h := sa.Lifetime.Soft, sa.Lifetime.Hard; h.Time > 0 && s.Time > h.Time || h.Bytes > 0 && s.Bytes > h.Bytes || h.Packets > 0 && s.Packets > h.Packets {
+		bad("the soft lifetime is longer than the hard one")
+	}
+	if !sa.ESN && (sa.Sent > 1<<32-1 || sa.Seen > 1<<32-1) {
+		bad("sequence numbers of 64 bits without ESN")
 	}
 	enc, integ := crypto.ChildKeySizes(sa.Suite)
 	if len(sa.EncryptionKey) != enc {

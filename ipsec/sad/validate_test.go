@@ -38,6 +38,25 @@ func TestValidate(t *testing.T) {
 		{"a whole SA", func(*SA) {}, ""},
 		{"the window means nothing outbound", func(sa *SA) { sa.Direction, sa.ReplayWindow = Out, 0 }, ""},
 		{"the largest window", func(sa *SA) { sa.ReplayWindow = MaxReplayWindow }, ""},
+		{"the replay check switched off", func(sa *SA) { sa.ReplayWindow, sa.NoReplay = 0, true }, ""},
+		{"the replay check off, with a window", func(sa *SA) { sa.NoReplay = true }, "no replay check"},
+		{"the replay check off, with ESN", func(sa *SA) { sa.ReplayWindow, sa.NoReplay, sa.ESN = 0, true, true }, "extended"},
+		{"neither ESP nor AH", func(sa *SA) { sa.Protocol = 6 }, "neither"},
+		{"AH with a suite of ESP", func(sa *SA) { sa.Protocol = AH }, "not for AH"},
+		{"ESP without integrity", func(sa *SA) { sa.Suite.Integrity, sa.IntegrityKey = 0, nil }, "not whole"},
+		{"AH in UDP", func(sa *SA) {
+			sa.Protocol, sa.Suite, sa.EncryptionKey, sa.Encap = AH, crypto.Suite{Integrity: sa.Suite.Integrity}, nil, &Encap{4500, 4500}
+		}, "cannot go in UDP"},
+		{"AH", func(sa *SA) {
+			sa.Protocol, sa.Suite, sa.EncryptionKey = AH, crypto.Suite{Integrity: sa.Suite.Integrity}, nil
+		}, ""},
+		{"an outbound SA of either mode", func(sa *SA) { sa.Mode, sa.Direction = Either, Out }, "outbound"},
+		{"an inbound SA of either mode", func(sa *SA) { sa.Mode = Either }, ""},
+		{"padding of the length in transport mode", func(sa *SA) { sa.Mode, sa.Outer.PadTo = Transport, 1000 }, "tunnel mode"},
+		{"a DSCP that is none", func(sa *SA) { sa.Outer.DSCP = 64 }, "DSCP"},
+		{"a soft bound above the hard one", func(sa *SA) { sa.Lifetime = Lifetime{Soft: Bound{Bytes: 2}, Hard: Bound{Bytes: 1}} }, "soft lifetime"},
+		{"a soft bound without a hard one", func(sa *SA) { sa.Lifetime = Lifetime{Soft: Bound{Packets: 2}} }, ""},
+		{"a counter too long", func(sa *SA) { sa.Sent = 1 << 32 }, "64 bits"},
 		{"a reserved SPI", func(sa *SA) { sa.SPI = 255 }, "reserved"},
 		{"no policy", func(sa *SA) { sa.Policy = 0 }, "policy"},
 		{"no replay window", func(sa *SA) { sa.ReplayWindow = 0 }, "replay window of 0"},
