@@ -27,7 +27,7 @@ func (a *Applier) Apply(ctx context.Context, c Config) error {
 		return fmt.Errorf("netlink: %w", err)
 	}
 	defer h.Close()
-	var errs []error
+	errs := []error{writeAll(tracking())}
 	if !c.Forwarding {
 		errs = append(errs, writeAll(forwarding(false)))
 	}

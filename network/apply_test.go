@@ -150,6 +150,7 @@ func TestApply(t *testing.T) {
 		for path, value := range map[string]string{
 			"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1",
 			"ipv6/conf/a/accept_ra": "0", "ipv4/conf/a/send_redirects": "0",
+			"netfilter/nf_conntrack_acct": "1", "netfilter/nf_conntrack_timestamp": "1", "netfilter/nf_conntrack_tcp_loose": "0",
 		} {
 			if got, err := os.ReadFile(sysctlRoot + "/" + path); err != nil || strings.TrimSpace(string(got)) != value {
 				t.Errorf("%s is %q, want %s (%v)", path, got, value, err)

@@ -57,6 +57,18 @@ func forwarding(on bool) []sysctl {
 	return []sysctl{{"ipv4/ip_forward", value}, {"ipv6/conf/all/forwarding", value}}
 }
 
+// tracking makes the kernel count what each connection carries and note when
+// it began, for the pages that show it, and take up no TCP connection in its
+// middle: one that an admin ended stays so, although the rules would let a new
+// one pass.
+func tracking() []sysctl {
+	return []sysctl{
+		{"netfilter/nf_conntrack_acct", "1"},
+		{"netfilter/nf_conntrack_timestamp", "1"},
+		{"netfilter/nf_conntrack_tcp_loose", "0"},
+	}
+}
+
 func writeAll(settings []sysctl) error {
 	var errs []error
 	for _, s := range settings {
