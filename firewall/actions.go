@@ -117,8 +117,10 @@ func (masquerade) exprs(setNames) []expr.Any { return []expr.Any{&expr.Masq{}} }
 type clampMSS struct{}
 
 const (
+	tcpFlagFIN    = 0x01
 	tcpFlagSYN    = 0x02
 	tcpFlagRST    = 0x04
+	tcpFlagACK    = 0x10
 	tcpOptionMSS  = 2
 	mssValueAt    = 2 // bytes into the option
 	tcpFlagsAt    = 13
@@ -130,9 +132,7 @@ func (clampMSS) text() string {
 }
 
 func (clampMSS) exprs(n setNames) []expr.Any {
-	return append(overTCP.exprs(n),
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: tcpFlagsAt, Len: 1},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{tcpFlagSYN | tcpFlagRST}, Xor: []byte{0}},
+	return append(append(overTCP.exprs(n), tcpFlags(tcpFlagSYN|tcpFlagRST)...),
 		equals([]byte{tcpFlagSYN}),
 		&expr.Rt{Register: register, Key: expr.RtTCPMSS},
 		&expr.Byteorder{SourceRegister: register, DestRegister: register, Op: expr.ByteorderHton, Len: mssValueBytes, Size: mssValueBytes},

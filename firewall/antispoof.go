@@ -9,7 +9,7 @@ func (c *compiler) antiSpoofing() {
 	rules := []rule{
 		when(device{incoming, "lo"}, accept),
 		when(loopedBack{}, accept),
-		when(icmpv6In{setND}, onLink{}, accept),
+		when(icmpIn{ipv6, setND}, onLink{}, accept),
 		when(ownSource{}, c.end(idSpoof+ZoneGateway, Drop)),
 	}
 	byName := set{name: "from_device", key: keyDevice(), verdicts: true}
@@ -22,7 +22,7 @@ func (c *compiler) antiSpoofing() {
 	}
 	for _, i := range c.policy.Interfaces {
 		if i.Zone == ZoneWAN {
-			add(i.Device, c.sourcesOnWAN())
+			add(i.Device, c.sourcesOnWAN(i))
 		} else {
 			add(i.Device, c.sourcesInside(i))
 		}
@@ -38,11 +38,16 @@ func (c *compiler) antiSpoofing() {
 }
 
 // sourcesInside: only the networks of this very device, and what a host says
-// before it has an address.
+// before it has an address. With a loose check, all networks inside.
 func (c *compiler) sourcesInside(i Interface) []rule {
-	name := "networks_" + i.Device + "_"
-	networks := newPool(i.networks())
-	c.addPool(name, networks)
+	if c.reversePath(i) == ReversePathOff {
+		return []rule{when(accept)}
+	}
+	name, networks := inside, c.pools[inside]
+	if c.reversePath(i) == ReversePathStrict {
+		name, networks = "networks_"+i.Device+"_", newPool(i.networks())
+		c.addPool(name, networks)
+	}
 	var rules []rule
 	for _, m := range fromPool(source, name, networks) {
 		rules = append(rules, when(m, accept))
@@ -68,7 +73,7 @@ func (c *compiler) sourcesInTunnel() []rule {
 // sourcesOnWAN: anything but our own networks, those behind tunnels and what
 // is nobody's. A peer may itself be within a network behind its tunnel; its
 // key exchange and ESP still have to reach us.
-func (c *compiler) sourcesOnWAN() []rule {
+func (c *compiler) sourcesOnWAN(i Interface) []rule {
 	spoofed := c.end(idSpoof+ZoneWAN, Drop)
 	var rules []rule
 	refuse := func(name string) {
@@ -93,12 +98,13 @@ func (c *compiler) sourcesOnWAN() []rule {
 		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept), when(overESP, accept))
 	}
 	refuse(remote)
-	// With several uplinks an answer may rightly come by another one than the
-	// route says (RFC 3704 2.2), so the check is for a single uplink.
-	if len(c.devices[ZoneWAN]) == 1 {
+	switch c.reversePath(i) {
+	case ReversePathStrict:
 		rules = append(rules, when(noWayBack{}, spoofed))
+	case ReversePathLoose:
+		rules = append(rules, when(noWayBack{anyDevice: true}, spoofed))
 	}
-	return rules
+	return append(rules, c.bogonSources()...)
 }
 
 // impossibleSources are in no packet that crosses a link between networks:

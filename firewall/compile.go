@@ -7,17 +7,20 @@ import (
 
 // Names of sets that more than one chain uses.
 const (
-	setND        = "neighbor_discovery"
-	setMLD       = "listener_discovery"
-	setStates    = "connection_states"
-	setIKEPorts  = "ike_ports"
-	setWAN       = "wan_devices"
-	setAdmin     = "admin_devices"
-	wanAddresses = "wan_addresses" // + 4 or 6: the gateway's own, where forwards wait
-	inside       = "inside"        // + 4 or 6: every network that is not behind wan
-	remote       = "remote"        // + 4 or 6: the networks behind tunnels
-	ikePeers     = "ike_peers"     // + 4 or 6
-	neverSources = "never_a_source"
+	setND          = "neighbor_discovery"
+	setMLD         = "listener_discovery"
+	setStates      = "connection_states"
+	setInputStates = "input_states"
+	setIKEPorts    = "ike_ports"
+	setWAN         = "wan_devices"
+	setAdmin       = "admin_devices"
+	setInside      = "inside_devices"
+	wanAddresses   = "wan_addresses" // + 4 or 6: the gateway's own, where forwards wait
+	inside         = "inside"        // + 4 or 6: every network that is not behind wan
+	remote         = "remote"        // + 4 or 6: the networks behind tunnels
+	ikePeers       = "ike_peers"     // + 4 or 6
+	neverSources   = "never_a_source"
+	bogons         = "bogons"
 )
 
 // Compile turns a policy into the table that enforces it. It reads nothing but
@@ -164,6 +167,7 @@ func (c *compiler) gather() {
 		ikePeers:     newPool(peers),
 		wanAddresses: newPool(outside),
 		neverSources: newPool(impossibleSources()),
+		bogons:       c.policy.bogonPool(),
 	}
 }
 
@@ -187,8 +191,8 @@ func (c *compiler) ikeFromAnywhere() bool {
 
 // shared adds the sets that several chains use.
 func (c *compiler) shared() {
-	c.out.addSet(neighborDiscovery())
-	for _, name := range []string{inside, remote, ikePeers, neverSources} {
+	c.messageSets()
+	for _, name := range []string{inside, remote, ikePeers, neverSources, bogons} {
 		c.addPool(name, c.pools[name])
 	}
 	if devices := c.devices[ZoneWAN]; len(devices) > 0 {

@@ -97,6 +97,10 @@ func policies() map[string]Policy {
 		{ID: "v6", Address: netip.MustParseAddr("2001:db8:1::2"), Destinations: prefixes("2001:db8:5::/48")},
 	}
 	named.AdminZones = []string{"guest"}
+	named.Protection = Protection{Bogons: true, BogonExceptions: prefixes("198.18.0.0/16", "fd00::/8"), Ping4: true, Ping6: true}
+	named.Interfaces[0].ReversePath = ReversePathStrict
+	named.Interfaces[1].ReversePath = ReversePathLoose
+	named.Interfaces[3].ReversePath = ReversePathOff
 	return map[string]Policy{
 		"named":    named,
 		"lockdown": Lockdown("ipsec0", 100), "office": office(), "many-zones": many,

@@ -21,7 +21,7 @@ type Counter struct {
 // Allows says whether packets counted under one of the firewall's own IDs were
 // let in; all others of its own were refused.
 func Allows(id string) bool {
-	return id == idAdmin || id == idIKE || strings.HasPrefix(id, idAllowed)
+	return id == idAdmin || id == idIKE || id == idDHCP || strings.HasPrefix(id, idAllowed)
 }
 
 // Counters reads them from the kernel, sorted by rule. Without a table of ours

@@ -64,6 +64,8 @@ func (d *Decider) Decide(f Flow) (Action, string) {
 		return Allow, "" // the gateway's own connections are not filtered
 	case from == "" || to == "":
 		return Drop, idForwardDefault
+	case from == ZoneWAN && !d.exempt(f) && d.c.pools[bogons].has(f.Source):
+		return Drop, idBogon
 	}
 	if to == ZoneGateway {
 		if id, ok := d.always(from, f); ok {
@@ -85,8 +87,11 @@ func (d *Decider) Decide(f Flow) (Action, string) {
 			return Allow, ""
 		}
 	}
-	if to == ZoneGateway && from != ZoneWAN && isPing(f.Protocol) {
+	if isPing(f.Protocol) && (to == ZoneGateway && from != ZoneWAN || from == ZoneWAN && d.pingable(to, f)) {
 		return Allow, ""
+	}
+	if to == ZoneWAN && d.c.pools[bogons].has(f.Destination) {
+		return Reject, idBogonOut
 	}
 	for _, def := range d.policy.Defaults {
 		if def.From == from && def.To == to {
@@ -102,9 +107,27 @@ func (d *Decider) always(from string, f Flow) (string, bool) {
 	if admin && transport(f.Protocol) == overTCP && slices.Contains(d.policy.AdminPorts, f.Port) {
 		return idAdmin, true
 	}
+	if isDHCP(from, f) {
+		return idDHCP, true
+	}
 	exchange := transport(f.Protocol) == overESP || transport(f.Protocol) == overUDP && (f.Port == 500 || f.Port == 4500)
 	known := d.c.ikeFromAnywhere() || slices.ContainsFunc(d.policy.IKE, func(k IKEPeer) bool { return k.Peer == f.Source })
 	return idIKE, from == ZoneWAN && exchange && known
+}
+
+// exempt is what the check for bogons lets by: what a provider's DHCP server
+// may send from a private address, and the tunnels' own packets.
+func (d *Decider) exempt(f Flow) bool {
+	_, ok := d.always(ZoneWAN, f)
+	return ok
+}
+
+// pingable says whether strangers may ping there, within the rate of pings.
+func (d *Decider) pingable(to string, f Flow) bool {
+	if f.Source.Is4() {
+		return d.policy.Protection.Ping4 && to == ZoneGateway
+	}
+	return d.policy.Protection.Ping6 && to != ZoneWAN && to != ZoneVPN
 }
 
 func isPing(protocol uint8) bool {

@@ -18,6 +18,10 @@ func (c *compiler) forward() error {
 				return err
 			}
 			rules = append(append(rules, c.forwarded(to)...), c.besideOneToOne(from, to)...)
+			rules = append(rules, c.bogonDestinations(to)...)
+			if from == ZoneWAN {
+				rules = append(rules, c.pings(to)...)
+			}
 			c.out.addChain(name, nil, append(rules, when(c.otherwise(from, to)...))...)
 			for _, in := range c.devices[from] {
 				for _, out := range c.devices[to] {
@@ -29,7 +33,9 @@ func (c *compiler) forward() error {
 			}
 		}
 	}
-	rules := []rule{when(byState{setStates})}
+	c.out.addSet(connectionStates(setStates, c.related(), c.end(idInvalid, Drop)))
+	rules := append([]rule{when(byState{setStates})}, c.neverForwarded()...)
+	rules = append(rules, when(notFirst{}, c.end(idInvalid, Drop)))
 	if len(pairs.elements) > 0 {
 		rules = append(rules, when(byDevicePair{c.out.addSet(pairs)}))
 	}
@@ -221,7 +227,7 @@ func (c *compiler) leakGuard() {
 	rules := []rule{
 		when(device{outgoing, c.policy.TunnelDevice}, accept),
 		when(device{outgoing, "lo"}, accept),
-		when(icmpv6In{setND}, onLink{}, accept),
+		when(icmpIn{ipv6, setND}, onLink{}, accept),
 	}
 	if len(c.policy.IKE) > 0 {
 		for _, m := range c.peers(destination) {

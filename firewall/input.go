@@ -1,21 +1,19 @@
 package firewall
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "strconv"
 
 // input writes what may reach the gateway itself.
 func (c *compiler) input() error {
-	c.out.addSet(connectionStates(c.end(idInvalid, Drop)))
 	c.out.addSet(listenerDiscovery())
+	// Some messages of a link are unknown to connection tracking.
+	c.out.addChain("untrackable", nil, append(linkMessages(), when(c.end(idInvalid, Drop)))...)
+	c.out.addSet(connectionStates(setInputStates, c.related(), goTo("untrackable")))
 	rules := []rule{
 		when(device{incoming, "lo"}, accept),
-		when(byState{setStates}),
-		// Neighbor Discovery is untracked. RFC 4890 4.4.1: must not be dropped.
-		when(icmpv6In{setND}, onLink{}, accept),
-		when(address{source, netip.MustParsePrefix("fe80::/10")}, icmpv6In{setMLD}, accept),
+		when(byState{setInputStates}),
 	}
+	rules = append(rules, linkMessages()...)
+	rules = append(rules, when(notFirst{}, c.end(idInvalid, Drop)))
 	if len(c.adminDevices()) > 0 {
 		var ports []PortRange
 		for _, p := range c.policy.AdminPorts {
@@ -24,6 +22,7 @@ func (c *compiler) input() error {
 		c.out.addSet(portSet("admin_ports", ports))
 		rules = append(rules, when(deviceIn{incoming, setAdmin}, portIn{overTCP, destination, "admin_ports"}, c.count(idAdmin), accept))
 	}
+	rules = append(rules, c.addressing()...)
 	if len(c.devices[ZoneWAN]) > 0 {
 		rules = append(rules, c.keyExchange()...)
 	}
@@ -35,7 +34,9 @@ func (c *compiler) input() error {
 		if err != nil {
 			return err
 		}
-		if zone != ZoneWAN {
+		if zone == ZoneWAN {
+			list = append(list, c.pings(ZoneGateway)...)
+		} else {
 			list = append(list, when(echoRequest{ipv4}, accept), when(echoRequest{ipv6}, accept))
 		}
 		list = append(list, when(c.otherwise(zone, ZoneGateway)...))

@@ -276,11 +276,23 @@ func loadICMPType() expr.Any {
 	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1}
 }
 
-// icmpv6In matches a set of ICMPv6 types.
-type icmpv6In struct{ set string }
+// icmpIn matches a set of ICMP or ICMPv6 types.
+type icmpIn struct {
+	family family
+	set    string
+}
 
-func (m icmpv6In) text() string { return "icmpv6 type @" + m.set }
-func (m icmpv6In) exprs(n setNames) []expr.Any {
+func (m icmpIn) text() string {
+	if m.family == ipv4 {
+		return "icmp type @" + m.set
+	}
+	return "icmpv6 type @" + m.set
+}
+
+func (m icmpIn) exprs(n setNames) []expr.Any {
+	if m.family == ipv4 {
+		return append(append(ipv4.exprs(n), overICMP.exprs(n)...), loadICMPType(), inSet(n, m.set))
+	}
 	return append(overICMPv6.exprs(n), loadICMPType(), inSet(n, m.set))
 }
 
@@ -323,13 +335,20 @@ func (ownSource) exprs(setNames) []expr.Any {
 }
 
 // noWayBack matches a source that is not reached by the device the packet
-// came from (RFC 3704 2.2, strict reverse path forwarding).
-type noWayBack struct{}
+// came from (RFC 3704 2.2, strict reverse path forwarding), or with anyDevice
+// by none at all (2.4, loose).
+type noWayBack struct{ anyDevice bool }
 
-func (noWayBack) text() string { return "fib saddr . iif oif missing" }
-func (noWayBack) exprs(setNames) []expr.Any {
+func (m noWayBack) text() string {
+	if m.anyDevice {
+		return "fib saddr oif missing"
+	}
+	return "fib saddr . iif oif missing"
+}
+
+func (m noWayBack) exprs(setNames) []expr.Any {
 	return []expr.Any{
-		&expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true, FlagIIF: true, FlagPRESENT: true},
+		&expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true, FlagIIF: !m.anyDevice, FlagPRESENT: true},
 		equals(make([]byte, 4)),
 	}
 }

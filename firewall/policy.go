@@ -40,6 +40,8 @@ type Policy struct {
 	// and AdminZones may always reach, so that no policy locks its admin out.
 	AdminPorts []uint16
 	AdminZones []string
+	// Protection are the guards of the wan devices.
+	Protection Protection
 	// LogGroup is the nflog group that dropped packets are reported to.
 	LogGroup uint16
 }
@@ -62,6 +64,8 @@ type Interface struct {
 	Addresses []netip.Prefix
 	// Routed are further networks behind this device (static routes).
 	Routed []netip.Prefix
+	// ReversePath is the check of sources on this device.
+	ReversePath ReversePath
 }
 
 // Action is a verdict for a new connection.

@@ -153,6 +153,9 @@ func neighborDiscovery() set {
 	return set{name: "neighbor_discovery", key: keyICMPv6(), elements: []element{
 		{label: "nd-router-solicit", key: []byte{133}}, {label: "nd-router-advert", key: []byte{134}},
 		{label: "nd-neighbor-solicit", key: []byte{135}}, {label: "nd-neighbor-advert", key: []byte{136}},
+		// Inverse Neighbor Discovery (RFC 3122), SEND (RFC 3971 6).
+		{label: "ind-neighbor-solicit", key: []byte{141}}, {label: "ind-neighbor-advert", key: []byte{142}},
+		{label: "148", key: []byte{148}}, {label: "149", key: []byte{149}},
 	}}
 }
 
@@ -160,15 +163,17 @@ func listenerDiscovery() set {
 	return set{name: "listener_discovery", key: keyICMPv6(), elements: []element{
 		{label: "mld-listener-query", key: []byte{130}}, {label: "mld-listener-report", key: []byte{131}},
 		{label: "mld-listener-done", key: []byte{132}}, {label: "mld2-listener-report", key: []byte{143}},
+		// Multicast Router Discovery (RFC 4286).
+		{label: "151", key: []byte{151}}, {label: "152", key: []byte{152}}, {label: "153", key: []byte{153}},
 	}}
 }
 
 // connectionStates decides all but new packets by one look-up.
-func connectionStates(invalid verdict) set {
+func connectionStates(name string, related, invalid verdict) set {
 	state := func(bit uint32) []byte { return binary.NativeEndian.AppendUint32(nil, bit) }
-	return set{name: "connection_states", key: keyCTState(), verdicts: true, elements: []element{
+	return set{name: name, key: keyCTState(), verdicts: true, elements: []element{
 		{label: "established", key: state(expr.CtStateBitESTABLISHED), verdict: accept},
-		{label: "related", key: state(expr.CtStateBitRELATED), verdict: accept},
+		{label: "related", key: state(expr.CtStateBitRELATED), verdict: related},
 		{label: "invalid", key: state(expr.CtStateBitINVALID), verdict: invalid},
 	}}
 }

@@ -20,13 +20,18 @@ const (
 	idLeak           = "leak"            // to a tunnel's network, but not by the tunnel
 	idAdmin          = "admin-access"    // the page and SSH from the lan
 	idIKE            = "ike"             // key exchange and ESP from a peer
+	idBogon          = "bogon"           // from wan with a source that is nobody's
+	idBogonOut       = "bogon-out"       // to such a destination by wan
+	idICMP           = "icmp-refused"    // an ICMP message that no gateway passes on
+	idDHCP           = "dhcp"            // DHCP for the gateway, as server or client
 	idAllowed        = "allowed-"        // and both zones: the matrix allows it
 )
 
 // Reserved says that the firewall uses this ID itself.
 func Reserved(id string) bool {
 	switch id {
-	case idInvalid, idUnknownDevice, idWANDefault, idForwardDefault, idInputDefault, idLeak, idAdmin, idIKE:
+	case idInvalid, idUnknownDevice, idWANDefault, idForwardDefault, idInputDefault, idLeak, idAdmin, idIKE,
+		idBogon, idBogonOut, idICMP, idDHCP:
 		return true
 	}
 	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed)
