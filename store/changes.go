@@ -26,7 +26,7 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 		} else if err != nil {
 			return err
 		}
-		out = db.changes.between(rev.ID, version, func() []string { return Differences(rev.Document, draft) })
+		out = db.changes.between(rev, version, func() []string { return Differences(rev.Document, draft) })
 		return nil
 	})
 	return out, err
@@ -34,16 +34,16 @@ func (db *DB) Changes(ctx context.Context) ([]string, error) {
 
 // changesCache holds the sentences that every page counts.
 type changesCache struct {
-	mu                sync.Mutex
-	revision, version int64
-	sentences         []string
+	mu                         sync.Mutex
+	revision, renamed, version int64
+	sentences                  []string
 }
 
-func (c *changesCache) between(revision, version int64, compute func() []string) []string {
+func (c *changesCache) between(rev Revision, version int64, compute func() []string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.revision != revision || c.version != version {
-		c.revision, c.version, c.sentences = revision, version, compute()
+	if c.revision != rev.ID || c.renamed != rev.renamed || c.version != version {
+		c.revision, c.renamed, c.version, c.sentences = rev.ID, rev.renamed, version, compute()
 	}
 	return slices.Clone(c.sentences)
 }

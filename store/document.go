@@ -16,10 +16,11 @@ type Document struct {
 	Interfaces []Interface `json:"interfaces"`
 	Routes     []Route     `json:"routes,omitempty"`
 	// Lists and Services are what rules name instead of repeating it.
-	Lists    []List    `json:"lists,omitempty"`
-	Services []Service `json:"services,omitempty"`
-	Firewall Firewall  `json:"firewall"`
-	Branches []Branch  `json:"branches,omitempty"`
+	Lists     []List     `json:"lists,omitempty"`
+	Services  []Service  `json:"services,omitempty"`
+	Schedules []Schedule `json:"schedules,omitempty"`
+	Firewall  Firewall   `json:"firewall"`
+	Branches  []Branch   `json:"branches,omitempty"`
 	// ManualSAs and Policies are the entries of the SAD and the SPD that an
 	// admin keys and orders by hand (RFC 4301 4.4).
 	ManualSAs []ManualSA `json:"manual_sas,omitempty"`
@@ -36,6 +37,9 @@ type Document struct {
 type System struct {
 	// Name is the gateway's host name, a single DNS label.
 	Name string `json:"name" jsonschema:"pattern=^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$,maxLength=63"`
+	// TimeZone is what schedules go by, as IANA names it (Europe/London); left
+	// out: UTC.
+	TimeZone string `json:"time_zone,omitempty" jsonschema:"maxLength=64"`
 }
 
 // Zone names a zone: one of those below, which always exist, or a NamedZone.
@@ -55,8 +59,12 @@ type NamedZone struct {
 	Name Zone `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=20"`
 	// Manage says that this gateway's page and SSH can be reached from here,
 	// whatever the rules say. The zone lan always can.
-	Manage bool   `json:"manage,omitempty"`
-	Note   string `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	Manage bool `json:"manage,omitempty"`
+	// Branches and Groups are what is in the zone instead of interfaces: networks
+	// behind tunnels and remote users. Without them they are in the zone vpn.
+	Branches []string `json:"branches,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	Note     string   `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
 // Manages says whether this gateway's page can be reached from a zone.

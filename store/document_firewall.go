@@ -14,12 +14,27 @@ type List struct {
 // Service is a named protocol with its ports.
 type Service struct {
 	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
-	// Protocol is tcp, udp, tcp+udp, icmp (both families' ICMP) or the number of
-	// an IP protocol, 1 to 255.
-	Protocol string `json:"protocol" jsonschema:"minLength=1,maxLength=7"`
+	// Protocol is tcp, udp, tcp+udp, icmp (both families' ICMP) or the numbers of
+	// IP protocols, 1 to 255, with ranges: 47,50-51.
+	Protocol string `json:"protocol" jsonschema:"minLength=1,maxLength=100"`
 	// Ports are destination ports; empty means all. Only with tcp and udp.
 	Ports []PortRange `json:"ports,omitempty"`
-	Note  string      `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	// Messages are ICMP messages, see ParseMessage; empty means all. Only with
+	// icmp.
+	Messages []string `json:"messages,omitempty"`
+	Note     string   `json:"note,omitempty" jsonschema:"maxLength=1000"`
+}
+
+// Schedule is a part of the week in the system's time zone.
+type Schedule struct {
+	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
+	// Days are those on which it begins, mon to sun; empty means each.
+	Days []string `json:"days,omitempty" jsonschema:"maxItems=7"`
+	// From and To are times of day, as in 08:30. To may be 24:00, and before From:
+	// then it ends on the next day. To itself is not in it.
+	From string `json:"from" jsonschema:"pattern=^[0-2][0-9]:[0-5][0-9]$"`
+	To   string `json:"to" jsonschema:"pattern=^[0-2][0-9]:[0-5][0-9]$"`
+	Note string `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
 // Action is what happens to a new connection.
@@ -67,20 +82,45 @@ type Rule struct {
 	To Zone `json:"to" jsonschema:"minLength=1,maxLength=20"`
 	// Disabled keeps the rule without it having any effect.
 	Disabled bool `json:"disabled,omitempty"`
-	// A source matches if Sources has it or one of SourceLists.
-	Sources          []netip.Prefix `json:"sources,omitempty"`
-	SourceLists      []string       `json:"source_lists,omitempty"`
-	Destinations     []netip.Prefix `json:"destinations,omitempty"`
-	DestinationLists []string       `json:"destination_lists,omitempty"`
+	// A source matches if any of these has it: networks, lists, the fixed
+	// addresses of users, those of groups with their pools, the networks of
+	// branches. Likewise a destination.
+	Sources             []netip.Prefix `json:"sources,omitempty"`
+	SourceLists         []string       `json:"source_lists,omitempty"`
+	SourceUsers         []string       `json:"source_users,omitempty"`
+	SourceGroups        []string       `json:"source_groups,omitempty"`
+	SourceBranches      []string       `json:"source_branches,omitempty"`
+	Destinations        []netip.Prefix `json:"destinations,omitempty"`
+	DestinationLists    []string       `json:"destination_lists,omitempty"`
+	DestinationUsers    []string       `json:"destination_users,omitempty"`
+	DestinationGroups   []string       `json:"destination_groups,omitempty"`
+	DestinationBranches []string       `json:"destination_branches,omitempty"`
+	// SourceMACs are Ethernet addresses, of which the packet must come from one
+	// as well; lower case.
+	SourceMACs []string `json:"source_macs,omitempty"`
 	// Services are names of Service objects, instead of Protocol and Ports.
 	Services []string `json:"services,omitempty"`
 	// Protocol is tcp, udp, icmp (both families' ICMP) or empty for any.
 	Protocol string `json:"protocol,omitempty" jsonschema:"enum=,enum=tcp,enum=udp,enum=icmp"`
 	// Ports are destination ports, only with tcp or udp.
-	Ports  []PortRange `json:"ports,omitempty"`
-	Action Action      `json:"action" jsonschema:"enum=allow,enum=reject,enum=drop"`
-	Log    bool        `json:"log,omitempty"`
-	Note   string      `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	Ports []PortRange `json:"ports,omitempty"`
+	// DSCP are code points of packets, 0 to 63 or names, see ParseDSCP.
+	DSCP []string `json:"dscp,omitempty"`
+	// Schedules are names of Schedule objects: the rule holds during any of them.
+	// Empty: always.
+	Schedules []string `json:"schedules,omitempty"`
+	// LimitRate is how many new connections may begin in each LimitPer (second,
+	// minute, hour, day), and LimitBurst how many more at once. LimitOpen is how
+	// many may be open. 0 means no limit. LimitPerSource counts each source
+	// address by itself. Only with allow: what is more is dropped.
+	LimitRate      uint32 `json:"limit_rate,omitempty" jsonschema:"maximum=1000000"`
+	LimitPer       string `json:"limit_per,omitempty" jsonschema:"enum=,enum=second,enum=minute,enum=hour,enum=day"`
+	LimitBurst     uint32 `json:"limit_burst,omitempty" jsonschema:"maximum=1000000"`
+	LimitOpen      uint32 `json:"limit_open,omitempty" jsonschema:"maximum=1000000"`
+	LimitPerSource bool   `json:"limit_per_source,omitempty"`
+	Action         Action `json:"action" jsonschema:"enum=allow,enum=reject,enum=drop"`
+	Log            bool   `json:"log,omitempty"`
+	Note           string `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
 // ZoneGateway stands for the gateway itself as the target of a Rule.

@@ -71,7 +71,7 @@ func (db *DB) Import(ctx context.Context, doc Document) error {
 		for i := range doc.Lists {
 			doc.Lists[i].Entries = sortedRanges(doc.Lists[i].Entries)
 		}
-		return doc, doc.Validate()
+		return doc, in.validate(doc)
 	})
 }
 
@@ -100,16 +100,9 @@ func (db *DB) changeDraft(ctx context.Context, action string, change func(in *in
 		if err := stillNeeded(ctx, tx, old, new); err != nil {
 			return err
 		}
-		for _, s := range sections {
-			s.remove(in, old, new)
-		}
-		for _, s := range sections {
-			s.add(in, old, new)
-		}
 		version = before + 1
-		in.exec("UPDATE draft SET version = ?", version)
-		if in.err != nil {
-			return in.err
+		if err := in.replaceDraft(old, new, before); err != nil {
+			return err
 		}
 		return db.audit(ctx, tx, action, strings.Join(Differences(old, new), "\n"))
 	})
@@ -124,6 +117,18 @@ func (db *DB) changeDraft(ctx context.Context, action string, change func(in *in
 		db.draft.version, db.draft.doc = version, new.shallowCopy()
 	}
 	return nil
+}
+
+// replaceDraft writes what is different in another draft, and the next version.
+func (in *inserter) replaceDraft(old, new Document, version int64) error {
+	for _, s := range sections {
+		s.remove(in, old, new)
+	}
+	for _, s := range sections {
+		s.add(in, old, new)
+	}
+	in.exec("UPDATE draft SET version = ?", version+1)
+	return in.err
 }
 
 // Branch reads one branch of the draft, with its key.

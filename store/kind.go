@@ -105,6 +105,8 @@ type FieldInfo struct {
 	Required bool
 	// Long texts have several lines.
 	Long bool
+	// More fields are seldom needed; a form may keep them closed.
+	More bool
 }
 
 // finish fills in what follows from the rest.
@@ -343,10 +345,14 @@ func orList(all []string) string {
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
-// names are those that exist of each kind.
+// names are those that exist of each kind. A kind that is not in it cannot be
+// judged.
 type names map[string]map[string]bool
 
-func (n names) has(kind, name string) bool { return n[kind][name] }
+func (n names) has(kind, name string) bool {
+	all, judged := n[kind]
+	return !judged || all[name]
+}
 
 func (k *kind[T]) collect(doc Document, into names) {
 	set := make(map[string]bool)

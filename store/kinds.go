@@ -14,6 +14,7 @@ type section interface {
 	differences(old, new Document) []string
 	renamed(doc *Document, target, from, to string)
 	users(doc Document, target, name string) []string
+	mentioned(doc Document, into names)
 	read(context.Context, *DB, *sql.Tx, *Document) error
 	remove(in *inserter, old, new Document)
 	add(in *inserter, old, new Document)
@@ -49,7 +50,7 @@ var (
 func init() {
 	immediate = []object{userKind, deviceKind, authorityKind, certificateKind}
 	sections = []section{
-		settingsKind, zoneKind, interfaceKind, routeKind, listKind, serviceKind, defaultKind, ruleKind, forwardKind, natKind,
+		settingsKind, zoneKind, interfaceKind, routeKind, listKind, serviceKind, scheduleKind, defaultKind, ruleKind, forwardKind, natKind,
 		branchKind, manualKind, policyKind, groupKind, dhcpKind, reservationKind, hostKind,
 	}
 	for _, s := range sections {

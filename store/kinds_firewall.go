@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 var actionChoices = []string{string(Allow), string(Reject), string(Drop)}
@@ -29,23 +30,36 @@ func counted(n int, one, many string) string {
 }
 
 var serviceKind = within(kind[Service]{
-	info:    KindInfo{Name: "service", Area: AreaFirewall, Plural: "services", Title: "Service", Help: "A protocol and its ports under one name."},
-	table:   "services",
-	key:     func(s *Service) string { return s.Name },
-	summary: func(s *Service) string { return fmt.Sprintf("(%s %s)", s.Protocol, list(s.Ports)) },
+	info:  KindInfo{Name: "service", Area: AreaFirewall, Plural: "services", Title: "Service", Help: "A protocol and its ports under one name."},
+	table: "services",
+	key:   func(s *Service) string { return s.Name },
+	summary: func(s *Service) string {
+		return fmt.Sprintf("(%s %s)", s.Protocol, strings.Join(append(s.Messages, list(s.Ports)), " "))
+	},
 	fields: []field[Service]{
 		of("name", "", func(s *Service) any { return &s.Name }).required(),
 		of("protocol", "the protocol", func(s *Service) any { return &s.Protocol }).required().
-			help("tcp, udp, tcp+udp, icmp or the number of an IP protocol."),
+			help("tcp, udp, tcp+udp, icmp or numbers of IP protocols, as in 47 or 47,50-51."),
 		of("ports", "the ports", func(s *Service) any { return &s.Ports }).help("One a line, as in 443 or 8000-8100; empty means all."),
+		of("messages", "the messages", func(s *Service) any { return &s.Messages }).
+			help("Of ICMP, one a line: a name such as echo-request, or a type with or without a code: icmp 3/4, icmpv6 1. Empty means all."),
 		noted(func(s *Service) any { return &s.Note }),
 	},
 	check: func(c *checker, at string, s Service) {
-		if n, err := strconv.ParseUint(s.Protocol, 10, 8); (err != nil || n == 0 || strconv.Itoa(int(n)) != s.Protocol) &&
-			!oneOf(s.Protocol, "", "tcp", "udp", "tcp+udp", "icmp") {
-			c.bad(at+".protocol", "choice", "must be tcp, udp, tcp+udp, icmp or a number from 1 to 255")
+		if !oneOf(s.Protocol, "", "tcp", "udp", "tcp+udp", "icmp") {
+			if _, err := ParseProtocolNumbers(s.Protocol); err != nil {
+				c.bad(at+".protocol", "choice", "%v", err)
+			}
 		}
 		c.ports(at+".ports", s.Protocol, s.Ports)
+		if len(s.Messages) > 0 && s.Protocol != "icmp" {
+			c.bad(at+".messages", "choice", "only icmp has messages")
+		}
+		for i, m := range s.Messages {
+			if _, err := ParseMessage(m); err != nil {
+				c.bad(fmt.Sprintf("%s.messages[%d]", at, i), "format", "%v", err)
+			}
+		}
 	},
 }, "services", func(d *Document) *[]Service { return &d.Services })
 
@@ -82,12 +96,33 @@ var ruleKind = within(kind[Rule]{
 		of("disabled", "switched off", func(r *Rule) any { return &r.Disabled }).called(map[string]string{"on": "yes"}),
 		of("sources", "the sources", func(r *Rule) any { return &r.Sources }).help("Networks, one a line; empty means any."),
 		of("source_lists", "the source lists", func(r *Rule) any { return &r.SourceLists }).refs("list"),
+		of("source_users", "the source users", func(r *Rule) any { return &r.SourceUsers }).refs("user").more(),
+		of("source_groups", "the source groups", func(r *Rule) any { return &r.SourceGroups }).refs("group").more(),
+		of("source_branches", "the source branches", func(r *Rule) any { return &r.SourceBranches }).refs("branch").more(),
+		of("source_macs", "the hardware addresses", func(r *Rule) any { return &r.SourceMACs }).more().
+			help("As in 02:00:5e:10:00:01, one a line. They can be told only of machines on the port itself, not of what is behind a router or a tunnel."),
 		of("destinations", "the destinations", func(r *Rule) any { return &r.Destinations }).help("Networks, one a line; empty means any."),
 		of("destination_lists", "the destination lists", func(r *Rule) any { return &r.DestinationLists }).refs("list"),
+		of("destination_users", "the destination users", func(r *Rule) any { return &r.DestinationUsers }).refs("user").more(),
+		of("destination_groups", "the destination groups", func(r *Rule) any { return &r.DestinationGroups }).refs("group").more(),
+		of("destination_branches", "the destination branches", func(r *Rule) any { return &r.DestinationBranches }).refs("branch").more(),
 		of("services", "the services", func(r *Rule) any { return &r.Services }).refs("service").help("Instead of a protocol and ports."),
 		of("protocol", "the protocol", func(r *Rule) any { return &r.Protocol }).choices("tcp", "udp", "icmp"),
 		of("ports", "the ports", func(r *Rule) any { return &r.Ports }).help("One a line, as in 443 or 8000-8100."),
 		of("action", "the action", func(r *Rule) any { return &r.Action }).required().choices(actionChoices...),
+		of("dscp", "the DSCP values", func(r *Rule) any { return &r.DSCP }).more().
+			help("Marks of priority, one a line: 0 to 63, or a name such as ef, cs1 or af21."),
+		of("schedules", "the schedules", func(r *Rule) any { return &r.Schedules }).refs("schedule").more().
+			help("When the rule holds; none means always."),
+		of("limit_rate", "the limit of new connections", func(r *Rule) any { return &r.LimitRate }).more().
+			help("How many may begin in the time below; what is more is dropped. Empty means no limit."),
+		of("limit_per", "the time of the limit", func(r *Rule) any { return &r.LimitPer }).choices("second", "minute", "hour", "day").more(),
+		of("limit_burst", "how many more at once", func(r *Rule) any { return &r.LimitBurst }).more().
+			help("How far the limit may be passed for a moment."),
+		of("limit_open", "the limit of open connections", func(r *Rule) any { return &r.LimitOpen }).more().
+			help("How many may be open at the same time. Empty means no limit."),
+		of("limit_per_source", "limits for each source", func(r *Rule) any { return &r.LimitPerSource }).more().
+			help("Each address has the limits for itself; otherwise all have them together."),
 		of("log", "the log", func(r *Rule) any { return &r.Log }),
 		noted(func(r *Rule) any { return &r.Note }),
 	},

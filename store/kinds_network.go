@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +10,7 @@ import (
 // settings are the parts of a document of which there is one each.
 type settings struct {
 	Name       string       `json:"name"`
+	TimeZone   string       `json:"time_zone,omitempty"`
 	Masquerade bool         `json:"masquerade"`
 	DNSEnabled bool         `json:"dns_enabled,omitempty"`
 	DNSDomain  string       `json:"dns_domain,omitempty"`
@@ -20,25 +22,27 @@ const theSettings = "settings"
 
 var settingsKind = (&kind[settings]{
 	info: KindInfo{Name: "settings", Plural: "settings", Title: "Settings", Area: AreaNetwork, Single: true,
-		Help: "The gateway's name, masquerading and its name server."},
+		Help: "The gateway's name, its time zone, masquerading and its name server."},
 	table: "settings",
 	path:  "settings",
 	key:   func(*settings) string { return theSettings },
 	get: func(d *Document) []settings {
-		return []settings{{d.System.Name, d.Firewall.Masquerade, d.DNS.Enabled, d.DNS.Domain, d.DNS.Upstreams}}
+		return []settings{{d.System.Name, d.System.TimeZone, d.Firewall.Masquerade, d.DNS.Enabled, d.DNS.Domain, d.DNS.Upstreams}}
 	},
 	set: func(d *Document, all []settings) {
 		for _, s := range all {
-			d.System.Name, d.Firewall.Masquerade, d.DNS = s.Name, s.Masquerade, DNS{s.DNSEnabled, s.DNSDomain, s.Upstreams}
+			d.System, d.Firewall.Masquerade, d.DNS = System{s.Name, s.TimeZone}, s.Masquerade, DNS{s.DNSEnabled, s.DNSDomain, s.Upstreams}
 		}
 	},
 	summary: func(s *settings) string { return s.Name },
 	compare: settingChanges,
 	elsewhere: map[string]string{
-		"system.name": "name", "dns.domain": "dns_domain", "dns.upstreams": "dns_upstreams",
+		"system.name": "name", "system.time_zone": "time_zone", "dns.domain": "dns_domain", "dns.upstreams": "dns_upstreams",
 	},
 	fields: []field[settings]{
 		of("name", "the gateway's name", func(s *settings) any { return &s.Name }),
+		of("time_zone", "the time zone", func(s *settings) any { return &s.TimeZone }).
+			help("What schedules go by, as in Europe/London; empty means UTC."),
 		of("masquerade", "masquerading", func(s *settings) any { return &s.Masquerade }).
 			help("The office appears on the internet under the gateway's address."),
 		of("dns_enabled", "the name server", func(s *settings) any { return &s.DNSEnabled }).
@@ -51,8 +55,11 @@ var settingsKind = (&kind[settings]{
 func settingChanges(old, new Document) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if old.System != new.System {
+	if old.System.Name != new.System.Name {
 		say("The gateway is now called %s (was %s).", new.System.Name, old.System.Name)
+	}
+	if was, is := cmp.Or(old.System.TimeZone, "UTC"), cmp.Or(new.System.TimeZone, "UTC"); was != is {
+		say("Schedules now go by the time of %s (was %s).", is, was)
 	}
 	if old.Firewall.Masquerade != new.Firewall.Masquerade {
 		if new.Firewall.Masquerade {
@@ -83,6 +90,10 @@ var zoneKind = within(kind[NamedZone]{
 		of("name", "", func(z *NamedZone) any { return &z.Name }).required(),
 		of("manage", "access to this page", func(z *NamedZone) any { return &z.Manage }).
 			help("This page can be reached from here, whatever the rules say."),
+		of("branches", "the branches", func(z *NamedZone) any { return &z.Branches }).refs("branch").
+			help("What is behind these tunnels, instead of ports."),
+		of("groups", "the groups", func(z *NamedZone) any { return &z.Groups }).refs("group").
+			help("Remote users of these groups, instead of ports."),
 		noted(func(z *NamedZone) any { return &z.Note }),
 	},
 	check: func(c *checker, at string, z NamedZone) {

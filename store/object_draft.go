@@ -47,6 +47,7 @@ func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T, kee
 				for _, user := range immediate {
 					user.follow(in, k.info.Name, oldName, name)
 				}
+				in.peopleChanged()
 			}
 		}
 		// A clash between two objects is reported at the later one, so this
@@ -54,7 +55,7 @@ func (k *kind[T]) put(ctx context.Context, db *DB, oldName, tag string, o T, kee
 		others := slices.Delete(slices.Clone(all), at, min(at+1, len(all)))
 		judged := *doc
 		k.set(&judged, append(others, o))
-		if err := relative(judged.Validate(), fmt.Sprintf("%s[%d].", k.path, len(others))); err != nil {
+		if err := relative(in.validate(judged), fmt.Sprintf("%s[%d].", k.path, len(others))); err != nil {
 			return k.gathered(err)
 		}
 		k.set(doc, slices.Insert(slices.Clone(others), at, o))
@@ -140,7 +141,7 @@ func (k *kind[T]) remove1(ctx context.Context, db *DB, name string) error {
 	if !k.info.Drafted {
 		return k.deleteStored(ctx, db, name)
 	}
-	return db.edit(ctx, func(_ *inserter, doc *Document) error {
+	return db.edit(ctx, func(in *inserter, doc *Document) error {
 		all := k.get(doc)
 		at := k.find(all, name)
 		if at < 0 {
@@ -154,7 +155,7 @@ func (k *kind[T]) remove1(ctx context.Context, db *DB, name string) error {
 			return InUseError{k.info.Name + " " + name, users}
 		}
 		k.set(doc, slices.Delete(slices.Clone(all), at, at+1))
-		return doc.Validate()
+		return in.validate(*doc)
 	})
 }
 

@@ -164,9 +164,15 @@ func (k *kind[T]) storeIn(db *DB, in *inserter, oldName, tag string, o T) (detai
 		return "", relative(c.found, ".")
 	}
 	if oldName != "" {
+		if name != oldName {
+			if err := db.renameInDocuments(in, k.info.Name, oldName, name); err != nil {
+				return "", err
+			}
+		}
 		in.exec("DELETE FROM "+k.table+" WHERE name = ?", oldName)
 	}
 	k.insert(in, 0, &o)
+	in.peopleChanged()
 	if oldName != "" && name != oldName {
 		for _, other := range immediate {
 			other.follow(in, k.info.Name, oldName, name)
@@ -258,6 +264,13 @@ func (k *kind[T]) deleteStored(ctx context.Context, db *DB, name string) error {
 			}
 			users = append(users, more...)
 		}
+		if referred(k.info.Name) {
+			more, err := db.draftedUsers(ctx, tx, k.info.Name, name)
+			if err != nil {
+				return err
+			}
+			users = append(users, more...)
+		}
 		if len(users) > 0 {
 			return InUseError{k.info.Name + " " + name, users}
 		}
@@ -266,6 +279,7 @@ func (k *kind[T]) deleteStored(ctx context.Context, db *DB, name string) error {
 			in.exec("DELETE FROM "+k.owned+` WHERE "`+k.info.Name+`" = ?`, name)
 		}
 		in.exec("DELETE FROM "+k.table+" WHERE name = ?", name)
+		in.peopleChanged()
 		if in.err != nil {
 			return in.err
 		}

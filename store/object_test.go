@@ -31,6 +31,7 @@ func TestKindsKnowEveryFieldOfTheirTypes(t *testing.T) {
 	fieldsOf(t, routeKind)
 	fieldsOf(t, listKind)
 	fieldsOf(t, serviceKind)
+	fieldsOf(t, scheduleKind)
 	fieldsOf(t, defaultKind)
 	fieldsOf(t, ruleKind)
 	fieldsOf(t, forwardKind)

@@ -30,6 +30,8 @@ type Revision struct {
 	Author, Message string
 	Created         time.Time
 	Document        Document // with secrets; empty in lists
+	// renamed counts how often the document followed the new name of a user.
+	renamed int64
 }
 
 // keepRevisions is how many are kept, and revisionAge how long; the confirmed
@@ -94,7 +96,7 @@ func (db *DB) Commit(ctx context.Context, author, message string) (Revision, err
 	})
 	if err == nil {
 		// Most likely it is confirmed soon, and its lists are in memory once.
-		db.confirmed.put(rev.ID, rev.Document)
+		db.confirmed.put(rev)
 	}
 	return rev, err
 }
@@ -220,8 +222,8 @@ func (db *DB) readConfirmed(ctx context.Context, tx *sql.Tx) (Revision, error) {
 func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args ...any) (Revision, error) {
 	var rev Revision
 	var created int64
-	err := tx.QueryRowContext(ctx, "SELECT id, state, author, message, created FROM revisions WHERE "+where, args...).
-		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created)
+	err := tx.QueryRowContext(ctx, "SELECT id, state, author, message, created, renamed FROM revisions WHERE "+where, args...).
+		Scan(&rev.ID, &rev.State, &rev.Author, &rev.Message, &created, &rev.renamed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rev, ErrNotFound
 	}
@@ -229,7 +231,7 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 		return rev, fmt.Errorf("read a revision: %w", err)
 	}
 	rev.Created = fromMillis(created)
-	if doc, ok := db.confirmed.get(rev.ID); ok {
+	if doc, ok := db.confirmed.get(rev); ok {
 		rev.Document = doc
 		return rev, nil
 	}
@@ -264,7 +266,7 @@ func (db *DB) readRevision(ctx context.Context, tx *sql.Tx, where string, args .
 		return rev, err
 	}
 	if rev.State == RevisionConfirmed {
-		db.confirmed.put(rev.ID, rev.Document)
+		db.confirmed.put(rev)
 	}
 	return rev, nil
 }
@@ -315,6 +317,9 @@ func (db *DB) Discard(ctx context.Context) error {
 func (db *DB) bringBack(ctx context.Context, action string, read func(*sql.Tx) (Revision, error)) error {
 	return db.changeDraft(ctx, action, func(in *inserter, _ Document) (Document, error) {
 		rev, err := read(in.tx)
+		if err == nil {
+			err = in.nobodyGone(rev.Document)
+		}
 		return rev.Document.shallowCopy(), err
 	})
 }

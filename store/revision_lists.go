@@ -86,25 +86,25 @@ func unpacked(text []byte) ([]AddressRange, error) {
 }
 
 // revisionCache is the document of one revision: the confirmed one, which every
-// page compares with the draft, or the one that is on trial. A revision never
-// changes.
+// page compares with the draft, or the one that is on trial. A revision changes
+// only when somebody whom it names gets another name.
 type revisionCache struct {
-	mu  sync.Mutex
-	id  int64
-	doc Document
+	mu          sync.Mutex
+	id, renamed int64
+	doc         Document
 }
 
-func (c *revisionCache) get(id int64) (Document, bool) {
+func (c *revisionCache) get(rev Revision) (Document, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.id != id {
+	if c.id != rev.ID || c.renamed != rev.renamed {
 		return Document{}, false
 	}
 	return c.doc.shallowCopy(), true
 }
 
-func (c *revisionCache) put(id int64, doc Document) {
+func (c *revisionCache) put(rev Revision) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.id, c.doc = id, doc.shallowCopy()
+	c.id, c.renamed, c.doc = rev.ID, rev.renamed, rev.Document.shallowCopy()
 }

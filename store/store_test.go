@@ -81,15 +81,24 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 	choose := func(all ...string) string { return all[r.IntN(len(all))] }
 	addr, key := netip.MustParseAddr, func(n int) Secret { return Secret(fmt.Sprintf("%0*x", 2*n, r.Uint64())) }
 	for i := range some() {
-		doc.Zones = append(doc.Zones, NamedZone{Zone(fmt.Sprintf("zone-%d", i)), r.IntN(2) == 0, "of guests"})
+		doc.Zones = append(doc.Zones, NamedZone{Name: Zone(fmt.Sprintf("zone-%d", i)), Manage: r.IntN(2) == 0, Note: "of guests"})
+		s := Schedule{Name: fmt.Sprintf("schedule-%d", i), From: "22:00", To: choose("06:30", "24:00"), Note: "at night"}
+		if r.IntN(2) == 0 {
+			s.Days = []string{"mon", "sun"}
+		}
+		doc.Schedules = append(doc.Schedules, s)
 	}
+	doc.System.TimeZone = choose("", "Europe/London")
 	for i := range some() {
 		l := List{Name: fmt.Sprintf("list-%d", i), Note: "ü", Entries: ranges("192.0.2.0/24", "192.0.3.7-192.0.3.9", "2001:db8::/32")}
 		l.Entries = l.Entries[r.IntN(2):]
 		doc.Lists = append(doc.Lists, l)
 		s := Service{Name: fmt.Sprintf("service-%d", i), Protocol: "tcp+udp", Ports: []PortRange{{53, 53}, {8000, 8100}}}
 		if r.IntN(2) == 0 {
-			s.Protocol, s.Ports = choose("47", "icmp"), nil
+			s.Protocol, s.Ports = choose("47", "50-51,103", "icmp"), nil
+		}
+		if s.Protocol == "icmp" {
+			s.Messages = []string{"echo-request", "icmp 3/4"}
 		}
 		doc.Services = append(doc.Services, s)
 		doc.Firewall.Rules = append(doc.Firewall.Rules, Rule{Name: fmt.Sprintf("named-%d", i), From: ZoneLAN, To: ZoneWAN,
@@ -131,6 +140,29 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 			}
 		}
 	}
+}
+
+// addLanguage adds zones and rules that say all that can be said without people,
+// about what is in the document already.
+func addLanguage(doc *Document, r *rand.Rand) {
+	whole := Rule{Name: "whole", From: ZoneLAN, To: ZoneVPN, SourceMACs: []string{"02:00:5e:10:00:01"}, DSCP: []string{"ef", "12"},
+		LimitRate: 10, LimitPer: []string{"second", "day"}[r.IntN(2)], LimitBurst: 5, LimitOpen: 100, LimitPerSource: true, Action: Allow}
+	for _, s := range doc.Schedules {
+		whole.Schedules = append(whole.Schedules, s.Name)
+	}
+	for _, b := range doc.Branches {
+		whole.SourceBranches, whole.DestinationBranches = append(whole.SourceBranches, b.Name), []string{b.Name}
+	}
+	for i, g := range doc.Groups {
+		z := NamedZone{Name: Zone("behind-" + g.Name), Groups: []string{g.Name}}
+		if i < len(doc.Branches) {
+			z.Branches = []string{doc.Branches[i].Name}
+		}
+		doc.Zones = append(doc.Zones, z)
+		doc.Firewall.Rules = append(doc.Firewall.Rules, Rule{Name: "of-" + g.Name, From: z.Name, To: ZoneLAN,
+			SourceGroups: []string{g.Name}, DestinationGroups: []string{g.Name}, Action: Reject})
+	}
+	doc.Firewall.Rules = append(doc.Firewall.Rules, whole)
 }
 
 // generated is a valid document made of a seed.
@@ -186,6 +218,7 @@ func generated(seed uint64) Document {
 		doc.Branches = append(doc.Branches, b)
 	}
 	addThings(&doc, r, func() int { return r.IntN(4) })
+	addLanguage(&doc, r)
 	return doc
 }
 

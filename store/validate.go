@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -60,7 +61,11 @@ func (c *checker) unique(seen map[string]bool, field, value string) {
 }
 
 // Validate finds everything that is wrong with a document; nil if nothing is.
-func (d Document) Validate() error {
+// Whether the users that it names exist is not in it, and so not judged.
+func (d Document) Validate() error { return d.validate(nil) }
+
+// validate knows the names of objects that are not in the document.
+func (d Document) validate(people names) error {
 	c := &checker{}
 	if d.Version != DocumentVersion {
 		c.bad("version", "version", "must be %d", DocumentVersion)
@@ -69,10 +74,13 @@ func (d Document) Validate() error {
 		c.bad("system.name", "format", "must be one DNS label: letters, digits and hyphens, at most 63")
 	}
 	known := d.names()
+	maps.Copy(known, people)
 	for _, s := range sections {
 		s.validate(c, d, known)
 	}
+	c.timeZone("system.time_zone", d.System.TimeZone)
 	c.interfaces(d.Interfaces)
+	c.zones(d)
 	c.routes(d)
 	c.outside(d)
 	c.branches(d)

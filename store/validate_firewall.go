@@ -43,9 +43,94 @@ func (c *checker) rule(at string, r Rule) {
 	}
 	c.networks(at+".sources", r.Sources)
 	c.networks(at+".destinations", r.Destinations)
-	plain := len(r.SourceLists) == 0 && len(r.DestinationLists) == 0
+	plain := len(r.SourceLists)+len(r.SourceUsers)+len(r.SourceGroups)+len(r.SourceBranches) == 0 &&
+		len(r.DestinationLists)+len(r.DestinationUsers)+len(r.DestinationGroups)+len(r.DestinationBranches) == 0
 	if plain && len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(r.Sources, r.Destinations) {
 		c.bad(at+".destinations", "family", "sources and destinations have no address family in common")
+	}
+	c.macs(at+".source_macs", r.SourceMACs)
+	c.codePoints(at+".dscp", r.DSCP)
+	c.limits(at, r)
+}
+
+func (c *checker) macs(at string, all []string) {
+	for i, m := range all {
+		if !macPattern.MatchString(m) {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "format", "must be six bytes in lower case, as in 02:00:5e:10:00:01")
+		}
+	}
+}
+
+func (c *checker) codePoints(at string, all []string) {
+	seen := map[uint8]bool{}
+	for i, name := range all {
+		n, err := ParseDSCP(name)
+		if err != nil {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "format", "%v", err)
+		} else if seen[n] {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "repeated", "%s is given twice", name)
+		}
+		seen[n] = true
+	}
+}
+
+// maxLimit bounds every number of a limit.
+const maxLimit = 1_000_000
+
+func (c *checker) limits(at string, r Rule) {
+	for _, l := range []struct {
+		field string
+		n     uint32
+	}{{"limit_rate", r.LimitRate}, {"limit_burst", r.LimitBurst}, {"limit_open", r.LimitOpen}} {
+		if l.n > maxLimit {
+			c.bad(at+"."+l.field, "range", "must be at most %d, or left out", maxLimit)
+		}
+		if l.n > 0 && r.Action != Allow {
+			c.bad(at+"."+l.field, "choice", "only what is allowed can be limited")
+		}
+	}
+	switch {
+	case r.LimitRate > 0 && r.LimitPer == "":
+		c.bad(at+".limit_per", "required", "is needed with a limit of new connections")
+	case r.LimitRate == 0 && r.LimitPer != "":
+		c.bad(at+".limit_rate", "required", "is needed with a time")
+	case r.LimitRate == 0 && r.LimitBurst > 0:
+		c.bad(at+".limit_rate", "required", "is needed: a burst goes beyond it")
+	}
+	if r.LimitPerSource && r.LimitRate == 0 && r.LimitOpen == 0 {
+		c.bad(at+".limit_per_source", "choice", "there is no limit that each source could have")
+	}
+}
+
+// zones checks what a zone of branches and groups is made of.
+func (c *checker) zones(d Document) {
+	ports := map[Zone]string{}
+	for _, n := range d.Interfaces {
+		ports[n.Zone] = n.Name
+	}
+	tunnels := map[Zone]bool{ZoneVPN: true}
+	taken := map[string]Zone{}
+	for i, z := range d.Zones {
+		at := fmt.Sprintf("zones[%d]", i)
+		tunnels[z.Name] = len(z.Branches)+len(z.Groups) > 0
+		if tunnels[z.Name] && ports[z.Name] != "" {
+			c.bad(at+".name", "choice", "the interface %s is in this zone: a zone has ports, or branches and groups, not both", ports[z.Name])
+		}
+		once := func(field string, names []string) {
+			for j, name := range names {
+				if other, ok := taken[field+" "+name]; ok && other != z.Name {
+					c.bad(fmt.Sprintf("%s.%s[%d]", at, field, j), "repeated", "%s is in the zone %s already", name, other)
+				}
+				taken[field+" "+name] = z.Name
+			}
+		}
+		once("branches", z.Branches)
+		once("groups", z.Groups)
+	}
+	for i, r := range d.Firewall.Rules {
+		if len(r.SourceMACs) > 0 && tunnels[r.From] {
+			c.bad(fmt.Sprintf("firewall.rules[%d].source_macs", i), "choice", "what comes out of a tunnel has no hardware address")
+		}
 	}
 }
 
