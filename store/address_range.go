@@ -29,7 +29,7 @@ func ParseAddressRange(s string) (AddressRange, error) {
 			if p != p.Masked() {
 				return AddressRange{}, fmt.Errorf("%s is not a network; did you mean %s?", s, p.Masked())
 			}
-			r = AddressRange{p.Addr(), lastOf(p)}
+			r = RangeOf(p)
 		}
 	} else {
 		r.First, err = netip.ParseAddr(s)
@@ -46,6 +46,9 @@ func ParseAddressRange(s string) (AddressRange, error) {
 	}
 	return r, nil
 }
+
+// RangeOf is all addresses of a network.
+func RangeOf(p netip.Prefix) AddressRange { return AddressRange{p.Masked().Addr(), lastOf(p)} }
 
 // lastOf is the highest address of a network.
 func lastOf(p netip.Prefix) netip.Addr {

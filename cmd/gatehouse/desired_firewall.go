@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"gatehouse/firewall"
@@ -39,24 +38,9 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 	for _, d := range doc.Firewall.Defaults {
 		p.Defaults = append(p.Defaults, firewall.Default{From: string(d.From), To: string(d.To), Action: actions[d.Action]})
 	}
-	services := map[string]store.Service{}
-	for _, s := range doc.Services {
-		services[s.Name] = s
-	}
-	for _, r := range doc.Firewall.Rules {
-		if r.Disabled {
-			continue
-		}
-		fr := firewall.Rule{
-			ID: r.Name, From: string(r.From), To: string(r.To),
-			Sources: r.Sources, Destinations: r.Destinations, SourceLists: r.SourceLists, DestinationLists: r.DestinationLists,
-			Protocol: protocols[r.Protocol], Ports: portRanges(r.Ports), Action: actions[r.Action], Log: r.Log,
-		}
-		for _, name := range r.Services {
-			fr.Services = append(fr.Services, matched(services[name])...)
-		}
-		p.Rules = append(p.Rules, fr)
-	}
+	who := newMembers(doc, now, p.Lists)
+	p.Rules, p.TunnelZones = who.rules(), who.zones()
+	p.Lists = who.lists
 	for _, f := range doc.Firewall.Forwards {
 		if f.Enabled {
 			p.Forwards = append(p.Forwards, firewall.Forward{
@@ -115,18 +99,6 @@ func split(names string) []firewall.Protocol {
 	var out []firewall.Protocol
 	for name := range strings.SplitSeq(names, "+") {
 		out = append(out, protocols[name])
-	}
-	return out
-}
-
-// matched is what a named service matches.
-func matched(s store.Service) []firewall.Service {
-	if n, err := strconv.ParseUint(s.Protocol, 10, 8); err == nil {
-		return []firewall.Service{{Protocol: firewall.OtherProtocol, Numbers: []firewall.NumberRange{{First: uint8(n), Last: uint8(n)}}}}
-	}
-	var out []firewall.Service
-	for _, p := range split(s.Protocol) {
-		out = append(out, firewall.Service{Protocol: p, Ports: portRanges(s.Ports)})
 	}
 	return out
 }

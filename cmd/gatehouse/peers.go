@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -63,26 +62,10 @@ func (g *gateway) followPeers(ctx context.Context) error {
 }
 
 func (g *gateway) followOnce(ctx context.Context) {
-	g.applying.Lock()
-	defer g.applying.Unlock()
-	g.mu.Lock()
-	doc, revision, old := g.doc, g.revision, g.peers
-	g.mu.Unlock()
-	if revision == 0 {
+	now := g.current()
+	if now.ID == 0 {
 		return
 	}
-	now := g.lookUpPeers(ctx, doc)
-	if reflect.DeepEqual(now, old) {
-		return
-	}
-	d, err := compile(doc, world{peers: now}, g.adminPort)
-	if err == nil {
-		if err = g.perimeter.Apply(ctx, d.ruleset); err == nil {
-			// Nothing is cut: a tunnel may still use the address before.
-			g.enforce(&d.firewall)
-		}
-	}
-	if err != nil {
-		g.log.Error("the perimeter could not follow a peer's new address", "err", err)
-	}
+	g.lookUpPeers(ctx, now.Document)
+	g.refresh(ctx)
 }

@@ -22,17 +22,20 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 		return web.Review{}, fmt.Errorf("read the draft: %w", err)
 	}
 	now := g.current()
-	g.mu.Lock()
-	peers := g.peers
-	g.mu.Unlock()
-	next, err := compile(draft, world{peers: peers}, g.adminPort)
+	around, err := g.known(ctx, draft)
+	if err != nil {
+		return web.Review{}, err
+	}
+	next, err := compile(draft, around, g.adminPort)
 	if err != nil {
 		return web.Review{}, err
 	}
 	held, err := firewall.Compile(firewall.Lockdown(tunnelDevice, logGroup))
 	if now.ID != 0 {
 		var d desired
-		d, err = compile(now.Document, world{peers: peers}, g.adminPort)
+		if around, err = g.known(ctx, now.Document); err == nil {
+			d, err = compile(now.Document, around, g.adminPort)
+		}
 		held = d.ruleset
 	}
 	if err != nil {

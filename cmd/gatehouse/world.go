@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"gatehouse/store"
 )
@@ -11,6 +12,10 @@ import (
 // changes without anybody changing the document.
 type world struct {
 	peers resolved
+	// holders are the fixed addresses of users' devices.
+	holders []store.Holder
+	// offset is how many seconds the system's time zone is ahead of UTC.
+	offset int
 }
 
 // resolved are the addresses of peers that are configured by name.
@@ -19,5 +24,26 @@ type resolved map[string][]netip.Addr
 // look finds out what the world is for a document. What cannot be found out
 // stays as it was.
 func (g *gateway) look(ctx context.Context, doc store.Document) (world, error) {
-	return world{peers: g.lookUpPeers(ctx, doc)}, nil
+	return lookAt(ctx, g.db, doc, g.lookUpPeers(ctx, doc), time.Now())
+}
+
+// known is look without asking anybody outside.
+func (g *gateway) known(ctx context.Context, doc store.Document) (world, error) {
+	g.mu.Lock()
+	peers := g.peers
+	g.mu.Unlock()
+	return lookAt(ctx, g.db, doc, peers, time.Now())
+}
+
+// lookAt is what the world is for a document at a time.
+func lookAt(ctx context.Context, db *store.DB, doc store.Document, peers resolved, at time.Time) (world, error) {
+	zone, err := doc.System.Location()
+	if err != nil {
+		return world{}, err
+	}
+	at = at.In(zone)
+	now := world{peers: peers}
+	_, now.offset = at.Zone()
+	now.holders, err = db.Holders(ctx, at)
+	return now, err
 }
