@@ -25,8 +25,8 @@ func isoCode(code string) mmdbtype.DataType { return mmdbtype.Map{"iso_code": mm
 
 func inCountry(code string) mmdbtype.Map { return mmdbtype.Map{"country": isoCode(code)} }
 
-// countryFile makes a file as MaxMind does.
-func countryFile(t testing.TB, version int, all ...placed) []byte {
+// mmdb makes a file as MaxMind does.
+func mmdb(t testing.TB, version int, all ...placed) []byte {
 	t.Helper()
 	w, err := mmdbwriter.New(mmdbwriter.Options{
 		DatabaseType: "Test-Country", Description: map[string]string{"en": "made by a test"}, IPVersion: version, RecordSize: 24, BuildEpoch: 1_700_000_000, IncludeReservedNetworks: true,
@@ -66,7 +66,7 @@ func someCountries(t testing.TB, version int) []byte {
 	if version == 6 {
 		all = append(all, placed{"2001:db8::/33", inCountry("NL")}, placed{"2001:db8:8000::/34", inCountry("DE")}, placed{"ffff::/16", inCountry("US")})
 	}
-	return countryFile(t, version, all...)
+	return mmdb(t, version, all...)
 }
 
 func readBytes(t testing.TB, file []byte) (*Countries, error) {
@@ -135,8 +135,8 @@ func TestAFileThatIsNotOneOfCountriesIsRefused(t *testing.T) {
 		"a text":            []byte("192.0.2.1\n"),
 		"cut in front":      good[len(good)/2:],
 		"cut behind":        good[:len(good)/2],
-		"of something else": countryFile(t, 6, placed{"192.0.2.0/24", mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(64500)}}),
-		"of nothing":        countryFile(t, 6),
+		"of something else": mmdb(t, 6, placed{"192.0.2.0/24", mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(64500)}}),
+		"of nothing":        mmdb(t, 6),
 	}
 	for name, file := range rows {
 		if _, err := readBytes(t, file); err == nil {
