@@ -55,6 +55,11 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	if len(r.chains) == 0 {
 		return errors.New("firewall not applied: the ruleset is empty, not a compiled one")
 	}
+	if r.weekly {
+		if err := keepUTC(); err != nil {
+			return fmt.Errorf("firewall not applied: %w", err)
+		}
+	}
 	began := time.Now()
 	before, err := a.counters()
 	if err != nil {

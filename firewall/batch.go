@@ -92,7 +92,8 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	return out
 }
 
-func (s set) steps(table *nftables.Table, names setNames) []step {
+// kernel is the set as the library has it, without its elements.
+func (s set) kernel(table *nftables.Table) *nftables.Set {
 	k := &nftables.Set{
 		Table: table, Name: s.name, KeyType: s.key.datatype, KeyByteOrder: s.key.order,
 		Interval: s.key.interval, IsMap: s.verdicts || s.values != "", DataType: s.key.datatype,
@@ -100,15 +101,28 @@ func (s set) steps(table *nftables.Table, names setNames) []step {
 	if s.verdicts {
 		k.DataType = nftables.TypeVerdict
 	}
-	out := []step{{"set " + s.name, func(c *nftables.Conn) error {
+	if s.filled {
+		k.Dynamic, k.Size, k.HasTimeout, k.Timeout = true, mostSources, s.forget > 0, s.forget
+	}
+	return k
+}
+
+func (s set) steps(table *nftables.Table, names setNames) []step {
+	k := s.kernel(table)
+	first := step{"set " + s.name, func(c *nftables.Conn) error {
 		k.ID = 0 // the batch that is being built gives a new one
 		if err := c.AddSet(k, nil); err != nil {
 			return err
 		}
 		names[s.name] = k.ID
 		return nil
-	}}}
-	// Each may be two for the kernel.
+	}}
+	return append([]step{first}, s.fill(k)...)
+}
+
+// fill puts the elements in, each of which may be two for the kernel.
+func (s set) fill(k *nftables.Set) []step {
+	var out []step
 	for first := 0; first < s.size(); first += elementsPerMessage / 2 {
 		out = append(out, step{fmt.Sprintf("set %s, elements from the %dth", s.name, first+1), func(c *nftables.Conn) error {
 			return c.SetAddElements(k, s.kernelElements(first, min(first+elementsPerMessage/2, s.size())))

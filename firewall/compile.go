@@ -61,8 +61,9 @@ type compiler struct {
 	policy Policy
 	out    Ruleset
 
-	zones   []string            // in order of first use, vpn last
-	devices map[string][]string // of a zone
+	zones   []string            // in order of first use, those behind tunnels last
+	devices map[string][]string // of a zone; vpn has the tunnel's
+	places  zoneNames
 	// pools are disjoint address lists under their set's name, by family.
 	pools map[string]pool
 
@@ -71,6 +72,7 @@ type compiler struct {
 	endings []chain
 
 	lists map[string]pool      // by ID
+	live  map[string]bool      // by ID: lists whose sets are always there
 	hosts map[string][]Forward // by the zone of their host
 }
 
@@ -130,7 +132,7 @@ func (p pool) without(q pool) pool {
 
 // gather derives what the chains need from the policy.
 func (c *compiler) gather() {
-	c.devices = map[string][]string{}
+	c.devices, c.places = map[string][]string{}, c.policy.zoneNames()
 	var insides, remotes, peers, outside []netip.Prefix
 	for _, i := range c.policy.Interfaces {
 		if !slices.Contains(c.zones, i.Zone) {
@@ -148,6 +150,9 @@ func (c *compiler) gather() {
 	if d := c.policy.TunnelDevice; d != "" {
 		c.zones = append(c.zones, ZoneVPN)
 		c.devices[ZoneVPN] = []string{d}
+		for _, t := range c.policy.TunnelZones {
+			c.zones = append(c.zones, t.Zone)
+		}
 	}
 	for _, t := range c.policy.Tunnels {
 		remotes = append(remotes, t.Remote...)
@@ -192,6 +197,11 @@ func (c *compiler) ikeFromAnywhere() bool {
 // shared adds the sets that several chains use.
 func (c *compiler) shared() {
 	c.messageSets()
+	for _, l := range c.policy.Lists {
+		if l.Live {
+			c.out.sets = append(c.out.sets, liveSets(l.ID, c.lists[l.ID])...)
+		}
+	}
 	for _, name := range []string{inside, remote, ikePeers, neverSources, bogons} {
 		c.addPool(name, c.pools[name])
 	}
@@ -206,18 +216,24 @@ func (c *compiler) shared() {
 	}
 }
 
-// adminDevices are where the gateway's own page can be reached.
+// adminDevices are where the gateway's own page can be reached, whoever is
+// behind them.
 func (c *compiler) adminDevices() []string {
 	if len(c.policy.AdminPorts) == 0 {
 		return nil
 	}
 	var out []string
 	for _, zone := range c.zones {
-		if zone == ZoneLAN || slices.Contains(c.policy.AdminZones, zone) {
+		if c.manages(zone) && !c.divided(zone) {
 			out = append(out, c.devices[zone]...)
 		}
 	}
 	return out
+}
+
+// manages says whether the page can be reached from a zone.
+func (c *compiler) manages(zone string) bool {
+	return zone == ZoneLAN || slices.Contains(c.policy.AdminZones, zone)
 }
 
 func (c *compiler) addPool(name string, p pool) {

@@ -103,6 +103,7 @@ func policies() map[string]Policy {
 	named.Interfaces[3].ReversePath = ReversePathOff
 	return map[string]Policy{
 		"named":    named,
+		"language": language(),
 		"lockdown": Lockdown("ipsec0", 100), "office": office(), "many-zones": many,
 		"ike-from-anywhere": roadwarrior, "everything-through-the-tunnel": everything, "empty": {},
 	}

@@ -101,20 +101,20 @@ func TestTheDeciderAgreesWithTheMatrix(t *testing.T) {
 		want Action
 		id   string
 	}{
-		"lan to the internet":       {Flow{addr(lanHost4), addr(wanHost4), 6, 443, false}, Allow, ""},
-		"telnet":                    {Flow{addr(lanHost4), addr(wanHost4), 6, 23, false}, Reject, "no-telnet"},
-		"a stranger":                {Flow{addr(wanHost4), addr(lanHost4), 6, 8080, false}, Drop, ""},
-		"a stranger by the forward": {Flow{addr(wanHost4), addr(lanHost4), 6, 8080, true}, Allow, "web"},
-		"a rule before a forward":   {Flow{addr(wanHost4), addr(lanHost4), 6, 7070, true}, Drop, "no-entry"},
-		"an empty list":             {Flow{addr(branchHost4), addr(lanHost4), 17, 5000, false}, Drop, ""},
-		"one service of two":        {Flow{addr(wanHost4), addr("10.1.0.30"), 17, 53, true}, Allow, "server"},
-		"the page":                  {Flow{addr(lanHost6), addr(gatewayLAN6), 6, 8443, false}, Allow, "admin-access"},
-		"the page from outside":     {Flow{addr(wanHost4), addr(gatewayWAN4), 6, 8443, false}, Drop, ""},
-		"IKE of a peer":             {Flow{addr(peer4), addr(gatewayWAN4), 17, 500, false}, Allow, "ike"},
-		"IKE of a stranger":         {Flow{addr(wanHost4), addr(gatewayWAN4), 17, 500, false}, Drop, ""},
-		"a ping from the lan":       {Flow{addr(lanHost4), addr(gatewayLAN4), 1, 0, false}, Allow, ""},
-		"the gateway itself":        {Flow{addr(gatewayWAN4), addr(wanHost4), 6, 443, false}, Allow, ""},
-		"a printer":                 {Flow{addr("10.2.0.7"), addr("10.1.0.70"), 6, 631, false}, Allow, "printer"},
+		"lan to the internet":       {Flow{Source: addr(lanHost4), Destination: addr(wanHost4), Protocol: 6, Port: 443}, Allow, ""},
+		"telnet":                    {Flow{Source: addr(lanHost4), Destination: addr(wanHost4), Protocol: 6, Port: 23}, Reject, "no-telnet"},
+		"a stranger":                {Flow{Source: addr(wanHost4), Destination: addr(lanHost4), Protocol: 6, Port: 8080}, Drop, ""},
+		"a stranger by the forward": {Flow{Source: addr(wanHost4), Destination: addr(lanHost4), Protocol: 6, Port: 8080, Translated: true}, Allow, "web"},
+		"a rule before a forward":   {Flow{Source: addr(wanHost4), Destination: addr(lanHost4), Protocol: 6, Port: 7070, Translated: true}, Drop, "no-entry"},
+		"an empty list":             {Flow{Source: addr(branchHost4), Destination: addr(lanHost4), Protocol: 17, Port: 5000}, Drop, ""},
+		"one service of two":        {Flow{Source: addr(wanHost4), Destination: addr("10.1.0.30"), Protocol: 17, Port: 53, Translated: true}, Allow, "server"},
+		"the page":                  {Flow{Source: addr(lanHost6), Destination: addr(gatewayLAN6), Protocol: 6, Port: 8443}, Allow, "admin-access"},
+		"the page from outside":     {Flow{Source: addr(wanHost4), Destination: addr(gatewayWAN4), Protocol: 6, Port: 8443}, Drop, ""},
+		"IKE of a peer":             {Flow{Source: addr(peer4), Destination: addr(gatewayWAN4), Protocol: 17, Port: 500}, Allow, "ike"},
+		"IKE of a stranger":         {Flow{Source: addr(wanHost4), Destination: addr(gatewayWAN4), Protocol: 17, Port: 500}, Drop, ""},
+		"a ping from the lan":       {Flow{Source: addr(lanHost4), Destination: addr(gatewayLAN4), Protocol: 1, Port: 0}, Allow, ""},
+		"the gateway itself":        {Flow{Source: addr(gatewayWAN4), Destination: addr(wanHost4), Protocol: 6, Port: 443}, Allow, ""},
+		"a printer":                 {Flow{Source: addr("10.2.0.7"), Destination: addr("10.1.0.70"), Protocol: 6, Port: 631}, Allow, "printer"},
 	} {
 		if got, id := d.Decide(row.flow); got != row.want || id != row.id {
 			t.Errorf("%s: %s by %q, want %s by %q", name, got, id, row.want, row.id)

@@ -3,6 +3,7 @@ package firewall
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Flow is a connection as its first packet asks for it, after its destination
@@ -14,6 +15,27 @@ type Flow struct {
 	Port     uint16
 	// Translated says that a forward or a one-to-one address led it here.
 	Translated bool
+	// ICMPType and ICMPCode are of ICMP and ICMPv6. Type 0 stands for a ping,
+	// for with 0, an echo reply, no connection begins.
+	ICMPType, ICMPCode uint8
+	// MAC is the Ethernet source as the gateway sees it; zero: not known, and
+	// then no rule with hardware addresses matches.
+	MAC MAC
+	// DSCP is the packet's code point, 0 to 63.
+	DSCP uint8
+	// At is when it asks; zero: now.
+	At time.Time
+}
+
+// Decision is what a policy does with a new connection.
+type Decision struct {
+	Action Action
+	// ID is the rule, the forward or the built-in ID that decided; empty: the
+	// zone matrix.
+	ID string
+	// Limit is what bounds the connections that the rule allows; those beyond
+	// it are dropped under OverID(ID).
+	Limit Limit
 }
 
 // Decider says what a policy does with new connections. It is the meaning of
@@ -48,6 +70,11 @@ func (d *Decider) Zone(a netip.Addr) string {
 	case ok:
 		return zone
 	case d.c.pools[remote].has(a):
+		for _, t := range d.policy.TunnelZones {
+			if len(t.Networks)+len(t.Lists) > 0 && d.has(a, t.Networks, t.Lists) {
+				return t.Zone
+			}
+		}
 		return ZoneVPN
 	case len(d.c.devices[ZoneWAN]) > 0:
 		return ZoneWAN
@@ -58,56 +85,87 @@ func (d *Decider) Zone(a netip.Addr) string {
 // Decide gives the verdict on a new connection, and the rule, forward or
 // built-in ID that decided.
 func (d *Decider) Decide(f Flow) (Action, string) {
+	v := d.Explain(f)
+	return v.Action, v.ID
+}
+
+// Explain is Decide with all there is to say.
+func (d *Decider) Explain(f Flow) Decision {
 	from, to := d.Zone(f.Source), d.Zone(f.Destination)
 	switch {
 	case from == ZoneGateway:
-		return Allow, "" // the gateway's own connections are not filtered
+		return Decision{Action: Allow} // the gateway's own connections are not filtered
 	case from == "" || to == "":
-		return Drop, idForwardDefault
+		return Decision{Action: Drop, ID: idForwardDefault}
 	case from == ZoneWAN && !d.exempt(f) && d.c.pools[bogons].has(f.Source):
-		return Drop, idBogon
+		return Decision{Action: Drop, ID: idBogon}
+	}
+	f = f.complete()
+	if to != ZoneGateway && f.overICMPOf() && neverForwarded(familyOf(f.Source), f.ICMPType) {
+		return Decision{Action: Drop, ID: idICMP}
 	}
 	if to == ZoneGateway {
 		if id, ok := d.always(from, f); ok {
-			return Allow, id
+			return Decision{Action: Allow, ID: id}
 		}
 	}
 	for _, r := range d.policy.Rules {
 		if (r.From == "" || r.From == from) && (r.To == "" || r.To == to) && d.matches(r, f) {
-			return r.Action, r.ID
+			return Decision{Action: r.Action, ID: r.ID, Limit: r.Limit}
 		}
 	}
 	if f.Translated {
 		for _, fw := range d.c.hosts[to] {
 			if fw.To == f.Destination && slices.Contains(fw.transports(), transport(f.Protocol)) && within(fw.target(), f.Port) {
-				return Allow, fw.ID
+				return Decision{Action: Allow, ID: fw.ID}
 			}
 		}
 		if d.besideOneToOne(f, from, to) {
-			return Allow, ""
+			return Decision{Action: Allow}
 		}
 	}
-	if isPing(f.Protocol) && (to == ZoneGateway && from != ZoneWAN || from == ZoneWAN && d.pingable(to, f)) {
-		return Allow, ""
+	if f.isPing() && (to == ZoneGateway && from != ZoneWAN || from == ZoneWAN && d.pingable(to, f)) {
+		return Decision{Action: Allow}
 	}
 	if to == ZoneWAN && d.c.pools[bogons].has(f.Destination) {
-		return Reject, idBogonOut
+		return Decision{Action: Reject, ID: idBogonOut}
 	}
 	for _, def := range d.policy.Defaults {
 		if def.From == from && def.To == to {
-			return def.Action, ""
+			return Decision{Action: def.Action}
 		}
 	}
-	return Drop, ""
+	return Decision{Action: Drop}
+}
+
+// complete says what a Flow leaves open.
+func (f Flow) complete() Flow {
+	if f.At.IsZero() {
+		f.At = time.Now()
+	}
+	switch {
+	case f.ICMPType != 0:
+	case transport(f.Protocol) == overICMP:
+		f.ICMPType = echoRequest4
+	case transport(f.Protocol) == overICMPv6:
+		f.ICMPType = echoRequest6
+	}
+	return f
+}
+
+// overICMPOf says whether the flow is ICMP of its version of IP.
+func (f Flow) overICMPOf() bool { return transport(f.Protocol) == icmpOf(familyOf(f.Source)) }
+
+func (f Flow) isPing() bool {
+	return f.overICMPOf() && f.ICMPType == map[bool]uint8{true: echoRequest4, false: echoRequest6}[f.Source.Is4()]
 }
 
 // always is what reaches the gateway whatever the rules say.
 func (d *Decider) always(from string, f Flow) (string, bool) {
-	admin := from == ZoneLAN || slices.Contains(d.policy.AdminZones, from)
-	if admin && transport(f.Protocol) == overTCP && slices.Contains(d.policy.AdminPorts, f.Port) {
+	if d.c.manages(from) && transport(f.Protocol) == overTCP && slices.Contains(d.policy.AdminPorts, f.Port) {
 		return idAdmin, true
 	}
-	if isDHCP(from, f) {
+	if d.c.isDHCP(from, f) {
 		return idDHCP, true
 	}
 	exchange := transport(f.Protocol) == overESP || transport(f.Protocol) == overUDP && (f.Port == 500 || f.Port == 4500)
@@ -127,17 +185,15 @@ func (d *Decider) pingable(to string, f Flow) bool {
 	if f.Source.Is4() {
 		return d.policy.Protection.Ping4 && to == ZoneGateway
 	}
-	return d.policy.Protection.Ping6 && to != ZoneWAN && to != ZoneVPN
-}
-
-func isPing(protocol uint8) bool {
-	return transport(protocol) == overICMP || transport(protocol) == overICMPv6
+	return d.policy.Protection.Ping6 && to != ZoneWAN && d.c.places[to] != behindTunnel
 }
 
 func within(p PortRange, port uint16) bool { return p.First <= port && port <= p.Last }
 
 func (d *Decider) matches(r Rule, f Flow) bool {
-	return d.has(f.Source, r.Sources, r.SourceLists) && d.has(f.Destination, r.Destinations, r.DestinationLists) && r.serves(f)
+	return d.has(f.Source, r.Sources, r.SourceLists) && d.has(f.Destination, r.Destinations, r.DestinationLists) && r.serves(f) &&
+		(len(r.DSCP) == 0 || slices.Contains(r.DSCP, f.DSCP)) &&
+		(len(r.SourceMACs) == 0 || slices.Contains(r.SourceMACs, f.MAC)) && holds(r.Times, f.At)
 }
 
 // has says whether an address is in one of the networks or lists; both empty
@@ -157,7 +213,9 @@ func (r Rule) serves(f Flow) bool {
 		case OtherProtocol:
 			return slices.ContainsFunc(s.Numbers, func(n NumberRange) bool { return n.First <= f.Protocol && f.Protocol <= n.Last })
 		case ICMP:
-			return transport(f.Protocol) == overICMP && f.Source.Is4() || transport(f.Protocol) == overICMPv6 && f.Source.Is6()
+			return f.overICMPOf() && (len(s.Messages) == 0 || slices.ContainsFunc(s.Messages, func(m Message) bool {
+				return m.V6 == f.Source.Is6() && m.Type == f.ICMPType && (m.Code == AnyCode || m.Code == int(f.ICMPCode))
+			}))
 		case TCP:
 			if transport(f.Protocol) != overTCP {
 				return false

@@ -20,7 +20,9 @@
 //	source_nat        IPv4 of the lan behind the wan device
 //
 // Every chain do_<rule ID>_<action> counts, reports to nflog within a rate
-// limit, and carries the action out. Output is not filtered but by "leaving".
+// limit, and carries the action out. A chain within_<rule ID> holds a rule to its
+// limit. Chains into_<zone> and outof_<zone> tell the zones behind the tunnel apart
+// by address. Output is not filtered but by "leaving".
 //
 // Not here yet: flows that were established before a policy denied them go on,
 // and rules are matched one after another within a zone pair.

@@ -15,7 +15,9 @@ var linkLocal6 = netip.MustParsePrefix("fe80::/10")
 
 // insideZone says whether a zone is of links inside, where hosts get their
 // addresses from this gateway.
-func insideZone(zone string) bool { return zone != ZoneWAN && zone != ZoneVPN && zone != ZoneGateway }
+func (c *compiler) insideZone(zone string) bool {
+	return zone != ZoneWAN && c.places[zone] == onInterfaces
+}
 
 // addressing lets in DHCP, which no rule can refuse: a server's messages to this
 // gateway on wan, by which it keeps its own address, and those of hosts inside.
@@ -30,7 +32,7 @@ func (c *compiler) addressing() []rule {
 	}
 	var within []string
 	for _, zone := range c.zones {
-		if insideZone(zone) {
+		if c.insideZone(zone) {
 			within = append(within, c.devices[zone]...)
 		}
 	}
@@ -45,7 +47,7 @@ func (c *compiler) addressing() []rule {
 }
 
 // isDHCP says whether addressing lets a flow to the gateway in.
-func isDHCP(from string, f Flow) bool {
+func (c *compiler) isDHCP(from string, f Flow) bool {
 	if transport(f.Protocol) != overUDP {
 		return false
 	}
@@ -53,7 +55,7 @@ func isDHCP(from string, f Flow) bool {
 	switch {
 	case from == ZoneWAN:
 		v4, v6 = dhcpClient, dhcpv6Client
-	case !insideZone(from):
+	case !c.insideZone(from):
 		return false
 	}
 	if f.Source.Is4() {

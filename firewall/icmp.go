@@ -1,9 +1,9 @@
 package firewall
 
 import (
+	"slices"
 	"strconv"
 
-	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 )
 
@@ -24,41 +24,35 @@ const (
 	setNever6  = "never_forwarded6"
 )
 
-func keyICMPv4() keyKind {
-	k := keyICMPv6()
-	k.name, k.datatype = "icmp_type", nftables.TypeICMPType
-	return k
-}
+// What no gateway passes on, by type. Of ICMP: source quench (RFC 6633),
+// redirect, router discovery (RFC 1256). Of ICMPv6: unassigned and experimental
+// errors; MLD, Neighbor Discovery, redirects, renumbering and node information;
+// SEND; router discovery and the unassigned and experimental rest.
+var (
+	never4 = []NumberRange{{4, 5}, {9, 10}}
+	never6 = []NumberRange{{0, 0}, {5, 127}, {130, 143}, {148, 149}, {151, 255}}
+)
 
-// messageSet is a set of ICMP types, from the first to the last of each pair.
-func messageSet(name string, key keyKind, ranges ...[2]uint8) set {
-	key.interval = true
-	s := set{name: name, key: key}
-	for _, r := range ranges {
-		label := strconv.Itoa(int(r[0]))
-		if r[0] != r[1] {
-			label += "-" + strconv.Itoa(int(r[1]))
-		}
-		s.elements = append(s.elements, element{label: label, key: []byte{r[0]}, last: []byte{r[1]}})
+// neverForwarded says whether no gateway passes a message on.
+func neverForwarded(f family, kind uint8) bool {
+	all := never4
+	if f == ipv6 {
+		all = never6
 	}
-	return s
+	return slices.ContainsFunc(all, func(r NumberRange) bool { return r.First <= kind && kind <= r.Last })
 }
 
 // messageSets adds the sets of ICMP types that every ruleset has.
 func (c *compiler) messageSets() {
 	c.out.addSet(neighborDiscovery())
-	// Source quench (RFC 6633), redirect, router discovery (RFC 1256).
-	c.out.addSet(messageSet(setNever4, keyICMPv4(), [2]uint8{4, 5}, [2]uint8{9, 10}))
-	// Unassigned and experimental errors; MLD, Neighbor Discovery, redirects,
-	// renumbering and node information; SEND; router discovery and the
-	// unassigned and experimental rest.
-	c.out.addSet(messageSet(setNever6, keyICMPv6(), [2]uint8{0, 0}, [2]uint8{5, 127}, [2]uint8{130, 143}, [2]uint8{148, 149}, [2]uint8{151, 255}))
+	c.out.addSet(messageSet(setNever4, ipv4, never4))
+	c.out.addSet(messageSet(setNever6, ipv6, never6))
 }
 
 // errorSets adds the sets of errors (RFC 792, RFC 4443 2.1).
 func (c *compiler) errorSets() {
-	c.setOnce(messageSet(setErrors4, keyICMPv4(), [2]uint8{3, 3}, [2]uint8{11, 12}))
-	c.setOnce(messageSet(setErrors6, keyICMPv6(), [2]uint8{1, 4}))
+	c.setOnce(messageSet(setErrors4, ipv4, []NumberRange{{3, 3}, {11, 12}}))
+	c.setOnce(messageSet(setErrors6, ipv6, []NumberRange{{1, 4}}))
 }
 
 // neverForwarded refuses what no gateway passes on.

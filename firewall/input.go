@@ -15,12 +15,7 @@ func (c *compiler) input() error {
 	rules = append(rules, linkMessages()...)
 	rules = append(rules, when(notFirst{}, c.end(idInvalid, Drop)))
 	if len(c.adminDevices()) > 0 {
-		var ports []PortRange
-		for _, p := range c.policy.AdminPorts {
-			ports = append(ports, PortRange{p, p})
-		}
-		c.out.addSet(portSet("admin_ports", ports))
-		rules = append(rules, when(deviceIn{incoming, setAdmin}, portIn{overTCP, destination, "admin_ports"}, c.count(idAdmin), accept))
+		rules = append(rules, when(deviceIn{incoming, setAdmin}, c.adminPorts(), c.count(idAdmin), accept))
 	}
 	rules = append(rules, c.addressing()...)
 	if len(c.devices[ZoneWAN]) > 0 {
@@ -34,15 +29,23 @@ func (c *compiler) input() error {
 		if err != nil {
 			return err
 		}
+		if c.places[zone] == behindTunnel && len(c.policy.TunnelZones) > 0 && c.manages(zone) && len(c.policy.AdminPorts) > 0 {
+			// By device this cannot be said.
+			list = append([]rule{when(c.adminPorts(), c.count(idAdmin), accept)}, list...)
+		}
 		if zone == ZoneWAN {
 			list = append(list, c.pings(ZoneGateway)...)
 		} else {
-			list = append(list, when(echoRequest{ipv4}, accept), when(echoRequest{ipv6}, accept))
+			list = append(list, when(echoRequest(ipv4), accept), when(echoRequest(ipv6), accept))
 		}
 		list = append(list, when(c.otherwise(zone, ZoneGateway)...))
 		c.out.addChain(chain, nil, list...)
+		on := goTo(chain)
+		if c.divided(zone) {
+			on = c.byAddress("outof_gateway", source, func(zone string) verdict { return goTo("in_" + zone) })
+		}
 		for _, d := range c.devices[zone] {
-			byZone.elements = append(byZone.elements, element{label: strconv.Quote(d), key: deviceKey(d), verdict: goTo(chain)})
+			byZone.elements = append(byZone.elements, element{label: strconv.Quote(d), key: deviceKey(d), verdict: on})
 		}
 	}
 	if len(byZone.elements) > 0 {
@@ -51,6 +54,16 @@ func (c *compiler) input() error {
 	rules = append(rules, when(c.end(idInputDefault, Drop)))
 	c.out.addChain("input", &hook{kind: "filter", point: "input", priority: "filter", drop: true}, rules...)
 	return nil
+}
+
+// adminPorts matches the page and SSH.
+func (c *compiler) adminPorts() statement {
+	var ports []PortRange
+	for _, p := range c.policy.AdminPorts {
+		ports = append(ports, PortRange{p, p})
+	}
+	c.setOnce(portSet("admin_ports", ports))
+	return portIn{overTCP, destination, "admin_ports"}
 }
 
 // keyExchange lets in IKE (RFC 7296 2.23: UDP 500 and 4500) and ESP (RFC 4303)

@@ -12,6 +12,7 @@ type Ruleset struct {
 	counters []string // rule IDs, in order of first use
 	sets     []set
 	chains   []chain
+	weekly   bool // days are in it, which the kernel must take by UTC
 }
 
 // chain is a list of rules. A chain with a hook sees packets; one without is

@@ -102,7 +102,17 @@ type family byte
 const (
 	ipv4 family = unix.NFPROTO_IPV4
 	ipv6 family = unix.NFPROTO_IPV6
+	// eitherFamily is no match: what is said holds for both.
+	eitherFamily family = unix.NFPROTO_UNSPEC
 )
+
+// digit is how the name of a set of the family ends.
+func (f family) digit() string {
+	if f == ipv6 {
+		return "6"
+	}
+	return "4"
+}
 
 func familyOf(a netip.Addr) family {
 	if a.Is4() {
@@ -224,7 +234,7 @@ func (t transport) name() string {
 
 func (t transport) text() string { return "meta l4proto " + t.name() }
 func (t transport) exprs(setNames) []expr.Any {
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register}, equals([]byte{byte(t)})}
+	return []expr.Any{loadTransport(), equals([]byte{byte(t)})}
 }
 
 // port matches one range of ports of TCP or UDP.
@@ -256,9 +266,7 @@ func (m port) exprs(n setNames) []expr.Any {
 	if m.ports.First == m.ports.Last {
 		return append(out, equals(first))
 	}
-	return append(out,
-		&expr.Cmp{Op: expr.CmpOpGte, Register: register, Data: first},
-		&expr.Cmp{Op: expr.CmpOpLte, Register: register, Data: last})
+	return append(out, atLeastAtMost(first, last)...)
 }
 
 type portIn struct {
@@ -270,47 +278,6 @@ type portIn struct {
 func (m portIn) text() string { return portKeyword(m.over, m.field) + " @" + m.set }
 func (m portIn) exprs(n setNames) []expr.Any {
 	return append(m.over.exprs(n), loadPort(m.field), inSet(n, m.set))
-}
-
-func loadICMPType() expr.Any {
-	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1}
-}
-
-// icmpIn matches a set of ICMP or ICMPv6 types.
-type icmpIn struct {
-	family family
-	set    string
-}
-
-func (m icmpIn) text() string {
-	if m.family == ipv4 {
-		return "icmp type @" + m.set
-	}
-	return "icmpv6 type @" + m.set
-}
-
-func (m icmpIn) exprs(n setNames) []expr.Any {
-	if m.family == ipv4 {
-		return append(append(ipv4.exprs(n), overICMP.exprs(n)...), loadICMPType(), inSet(n, m.set))
-	}
-	return append(overICMPv6.exprs(n), loadICMPType(), inSet(n, m.set))
-}
-
-// echoRequest is a ping (RFC 792, RFC 4443 4.1).
-type echoRequest struct{ family family }
-
-func (m echoRequest) text() string {
-	if m.family == ipv4 {
-		return "icmp type echo-request"
-	}
-	return "icmpv6 type echo-request"
-}
-
-func (m echoRequest) exprs(n setNames) []expr.Any {
-	if m.family == ipv4 {
-		return append(append(ipv4.exprs(n), overICMP.exprs(n)...), loadICMPType(), equals([]byte{8}))
-	}
-	return append(overICMPv6.exprs(n), loadICMPType(), equals([]byte{128}))
 }
 
 // onLink matches a hop limit of 255: the packet passed no router, so Neighbor

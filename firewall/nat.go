@@ -10,9 +10,9 @@ import (
 
 // place finds the lists and the zone of each forward's host.
 func (c *compiler) place() error {
-	c.lists, c.hosts = map[string]pool{}, map[string][]Forward{}
+	c.lists, c.live, c.hosts = map[string]pool{}, map[string]bool{}, map[string][]Forward{}
 	for _, l := range c.policy.Lists {
-		c.lists[l.ID] = listPool(l.Ranges)
+		c.lists[l.ID], c.live[l.ID] = listPool(l.Ranges), l.Live
 	}
 	for _, f := range c.policy.Forwards {
 		zone, ok := c.zoneOf(f.To)
@@ -109,7 +109,7 @@ func (c *compiler) destinationNAT() {
 		} else if to = c.inSpans(wanAddresses, destination, fam, c.pools[wanAddresses]); to == nil {
 			continue // no wan address of this family: nobody can come
 		}
-		for _, from := range c.addresses(f.ID+"_src", source, fam, f.Sources, f.SourceLists) {
+		for _, from := range c.addresses("rule_"+f.ID+"_src", source, fam, f.Sources, f.SourceLists) {
 			for _, over := range f.transports() {
 				statements := append(append(slices.Clone(from), to...), port{over, destination, f.Ports}, c.hostOf(f, over))
 				rules = append(rules, rule{comment: f.ID, statements: statements})

@@ -16,15 +16,8 @@ const ipsDstNAT = 1 << 5
 // translated matches connections whose destination destinationNAT changed.
 type translated struct{}
 
-func (translated) text() string { return "ct status dnat" }
-func (translated) exprs(setNames) []expr.Any {
-	bit := binary.NativeEndian.AppendUint32(nil, ipsDstNAT)
-	return []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATUS, Register: register},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4, Mask: bit, Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)},
-	}
-}
+func (translated) text() string              { return "ct status dnat" }
+func (translated) exprs(setNames) []expr.Any { return statusHas(ipsDstNAT) }
 
 // destinationTo changes the destination; port 0 leaves the port.
 type destinationTo struct {

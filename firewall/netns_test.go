@@ -108,6 +108,7 @@ func (s *space) load(text string, flags ...string) error {
 	var err error
 	s.do(func() {
 		cmd := exec.Command("nft", append(flags, "-f", "-")...)
+		cmd.Env = append(os.Environ(), "TZ=UTC")
 		cmd.Stdin = strings.NewReader(text)
 		out, err = cmd.CombinedOutput()
 	})

@@ -9,6 +9,9 @@ import (
 // addresses, no names of objects an admin would have to look up.
 type Policy struct {
 	Interfaces []Interface
+	// Zones are names that rules and defaults may use although no interface is
+	// in them at present.
+	Zones []string
 	// Defaults is the zone matrix: what happens to a new forwarded connection
 	// that no rule decides. A pair that is not named is dropped.
 	Defaults []Default
@@ -130,13 +133,15 @@ type TimeSpan struct {
 // Limit bounds new connections. A zero field is no bound.
 type Limit struct {
 	// Rate is how many may begin in each Per, which is a second, a minute, an
-	// hour or a day; Burst is how many more may begin at once.
+	// hour or a day, spread evenly; Burst is how many may begin at once for
+	// that, 0 means 1. At most Rate+Burst begin within any Per.
 	Rate  uint32
 	Per   time.Duration
 	Burst uint32
-	// Open is how many may be open at the same time.
+	// Open is how many may be open at the same time. Those that were open when
+	// the policy was applied are not among them.
 	Open uint32
-	// PerSource counts each source address by itself.
+	// PerSource counts each source address by itself, up to 65,535 of them.
 	PerSource bool
 }
 

@@ -131,10 +131,10 @@ const pingRate = 50
 func (c *compiler) pings(to string) []rule {
 	var rules []rule
 	if c.policy.Protection.Ping4 && to == ZoneGateway {
-		rules = append(rules, when(echoRequest{ipv4}, atMost{pingRate}, accept))
+		rules = append(rules, when(echoRequest(ipv4), atMost{pingRate}, accept))
 	}
-	if c.policy.Protection.Ping6 && to != ZoneWAN && to != ZoneVPN {
-		rules = append(rules, when(echoRequest{ipv6}, atMost{pingRate}, accept))
+	if c.policy.Protection.Ping6 && to != ZoneWAN && c.places[to] != behindTunnel {
+		rules = append(rules, when(echoRequest(ipv6), atMost{pingRate}, accept))
 	}
 	return rules
 }

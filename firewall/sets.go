@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -58,6 +59,10 @@ type set struct {
 	// values makes a map to values of a type, by nft's name; the type is the
 	// key's.
 	values string
+	// filled sets are empty at first and then filled by packets; what no packet
+	// renews is forgotten after a while, if forget is not zero.
+	filled bool
+	forget time.Duration
 }
 
 // size is how many elements a set has.

@@ -34,8 +34,8 @@ func (c *compiler) entries() []rule {
 	}
 	for _, n := range c.policy.NAT {
 		for _, f := range n.families() {
-			for _, from := range c.addresses("nat_"+n.ID+"_src", source, f, n.Sources, nil) {
-				for _, to := range c.addresses("nat_"+n.ID+"_dst", destination, f, n.Destinations, nil) {
+			for _, from := range c.addresses("rule_nat_"+n.ID+"_src", source, f, n.Sources, nil) {
+				for _, to := range c.addresses("rule_nat_"+n.ID+"_dst", destination, f, n.Destinations, nil) {
 					selected := append(slices.Clone(from), to...)
 					if len(selected) == 0 {
 						selected = []statement{f}

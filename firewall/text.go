@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // String is the ruleset in nft syntax; `nft -f` loads it as a whole and
@@ -40,6 +41,9 @@ const longSet = 100
 
 // write writes the text, without the elements of some sets.
 func (r Ruleset) write(w io.Writer, unsaid map[string]bool) {
+	if r.weekly {
+		io.WriteString(w, "# Hours are UTC: load with TZ=UTC.\n")
+	}
 	fmt.Fprintf(w, "add table inet %[1]s\ndelete table inet %[1]s\ntable inet %[1]s {\n", tableName)
 	r.body(w, unsaid)
 	fmt.Fprintf(w, "\n\tchain %s {\n\t}\n}\n", r.generation())
@@ -91,6 +95,14 @@ func (s set) write(w io.Writer, unsaid bool) {
 	fmt.Fprintf(w, "\t%s %s {\n\t\ttype %s\n", kind, s.name, types)
 	if s.key.interval {
 		io.WriteString(w, "\t\tflags interval\n")
+	}
+	if s.filled {
+		fmt.Fprintf(w, "\t\tsize %d\n", mostSources)
+	}
+	if s.filled && s.forget > 0 {
+		fmt.Fprintf(w, "\t\tflags dynamic,timeout\n\t\ttimeout %ds\n", s.forget/time.Second)
+	} else if s.filled {
+		io.WriteString(w, "\t\tflags dynamic\n")
 	}
 	switch {
 	case unsaid:

@@ -25,7 +25,11 @@ const (
 	idICMP           = "icmp-refused"    // an ICMP message that no gateway passes on
 	idDHCP           = "dhcp"            // DHCP for the gateway, as server or client
 	idAllowed        = "allowed-"        // and both zones: the matrix allows it
+	idOver           = "over-"           // and a rule's ID: beyond what it allows
 )
+
+// OverID is what is counted and logged as beyond the Limit of a rule.
+func OverID(rule string) string { return idOver + rule }
 
 // Reserved says that the firewall uses this ID itself.
 func Reserved(id string) bool {
@@ -34,7 +38,7 @@ func Reserved(id string) bool {
 		idBogon, idBogonOut, idICMP, idDHCP:
 		return true
 	}
-	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed)
+	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed) || strings.HasPrefix(id, idOver)
 }
 
 // validate refuses what cannot be compiled or would not mean what it says.
@@ -62,12 +66,21 @@ func (p Policy) validate() error {
 		seen[i.Device] = true
 		errs = append(errs, plain("interface "+i.Device, i.Addresses, i.Routed))
 	}
+	errs = append(errs, p.overlaps()...)
+	zones := p.zoneNames()
+	for _, z := range append(slices.Clone(p.Zones), p.AdminZones...) {
+		if !name.MatchString(z) || !zones.known(z) {
+			errs = append(errs, fmt.Errorf("zone %q: there is no zone of that name", z))
+		}
+	}
 	cells := map[Default]bool{}
 	for _, d := range p.Defaults {
 		cell := Default{From: d.From, To: d.To}
 		switch {
 		case !name.MatchString(d.From) || !name.MatchString(d.To):
 			errs = append(errs, fmt.Errorf("default %q to %q: both must name a zone", d.From, d.To))
+		case !zones.known(d.From) || !zones.known(d.To):
+			errs = append(errs, fmt.Errorf("default %s to %s: there are not both of these zones", d.From, d.To))
 		case d.From == ZoneGateway:
 			errs = append(errs, fmt.Errorf("default %s to %s: the gateway's own connections are not filtered", d.From, d.To))
 		case d.From == ZoneWAN && d.Action == Allow:
@@ -85,15 +98,9 @@ func (p Policy) validate() error {
 			errs = append(errs, fmt.Errorf("list %q: an ID is 1 to 40 of a-z, 0-9 and -, and used once", l.ID))
 		}
 		lists[l.ID] = true
-		for _, r := range l.Ranges {
-			if !r.First.IsValid() || r.First.Is4In6() || r.Last.Is4In6() || r.First.BitLen() != r.Last.BitLen() || r.Last.Less(r.First) {
-				errs = append(errs, fmt.Errorf("list %s: %s to %s is no range of addresses", l.ID, r.First, r.Last))
-			}
-		}
+		errs = append(errs, l.validate())
 	}
-	if len(p.TunnelZones) > 0 {
-		errs = append(errs, fmt.Errorf("zone %s: zones behind tunnels cannot be compiled yet", p.TunnelZones[0].Zone))
-	}
+	errs = append(errs, p.validateTunnelZones(name, lists)...)
 	ids := map[string]bool{}
 	for _, r := range p.Rules {
 		switch {
@@ -106,7 +113,7 @@ func (p Policy) validate() error {
 			errs = append(errs, fmt.Errorf("rule %s: the ID is used twice", r.ID))
 		}
 		ids[r.ID] = true
-		errs = append(errs, r.validate(), plain("rule "+r.ID, r.Sources, r.Destinations), known("rule "+r.ID, lists, r.SourceLists, r.DestinationLists))
+		errs = append(errs, r.validate(zones), plain("rule "+r.ID, r.Sources, r.Destinations), known("rule "+r.ID, lists, r.SourceLists, r.DestinationLists))
 	}
 	for _, f := range p.Forwards {
 		switch {
@@ -142,46 +149,14 @@ func (p Policy) validate() error {
 	return errors.Join(errs...)
 }
 
-func (r Rule) validate() error {
-	if r.From == ZoneGateway {
-		return fmt.Errorf("rule %s: the gateway's own connections are not filtered", r.ID)
-	}
-	if r.Action > Allow {
-		return fmt.Errorf("rule %s: unknown action %d", r.ID, r.Action)
-	}
-	if r.Protocol > ICMP {
-		return fmt.Errorf("rule %s: unknown protocol %d", r.ID, r.Protocol)
-	}
-	if len(r.Services) > 0 && (r.Protocol != AnyProtocol || len(r.Ports) > 0) {
-		return fmt.Errorf("rule %s: services, or a protocol with its ports, not both", r.ID)
-	}
-	if len(r.SourceMACs)+len(r.DSCP)+len(r.Times) > 0 || r.Limit != (Limit{}) {
-		return fmt.Errorf("rule %s: hardware addresses, DSCP, times and limits cannot be compiled yet", r.ID)
-	}
-	for _, s := range append(slices.Clone(r.Services), Service{Protocol: r.Protocol, Ports: r.Ports}) {
-		if err := s.validate(); err != nil {
-			return fmt.Errorf("rule %s: %w", r.ID, err)
+func (l List) validate() error {
+	var errs []error
+	for _, r := range l.Ranges {
+		if !r.First.IsValid() || r.First.Is4In6() || r.Last.Is4In6() || r.First.BitLen() != r.Last.BitLen() || r.Last.Less(r.First) {
+			errs = append(errs, fmt.Errorf("list %s: %s to %s is no range of addresses", l.ID, r.First, r.Last))
 		}
 	}
-	return nil
-}
-
-func (s Service) validate() error {
-	if s.Protocol > OtherProtocol {
-		return fmt.Errorf("unknown protocol %d", s.Protocol)
-	}
-	if single := len(s.Numbers) == 1 && s.Numbers[0].First == s.Numbers[0].Last; single != (s.Protocol == OtherProtocol) || len(s.Messages) > 0 {
-		return errors.New("several protocol numbers and ICMP messages cannot be compiled yet")
-	}
-	if len(s.Ports) > 0 && s.Protocol != TCP && s.Protocol != UDP {
-		return errors.New("ports need tcp or udp")
-	}
-	for _, p := range s.Ports {
-		if p.First > p.Last {
-			return fmt.Errorf("ports %d-%d are the wrong way round", p.First, p.Last)
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (f Forward) validate() error {

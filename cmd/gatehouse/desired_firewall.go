@@ -24,6 +24,7 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		p.Interfaces = append(p.Interfaces, fi)
 	}
 	for _, z := range doc.Zones {
+		p.Zones = append(p.Zones, string(z.Name))
 		if z.Manage {
 			p.AdminZones = append(p.AdminZones, string(z.Name))
 		}
