@@ -30,6 +30,7 @@ type Gateway interface {
 	// Counted is how much each rule of the firewall decided, by its name.
 	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
 	packetReader
+	flowReader
 }
 
 // Review is the draft beside what is in force.

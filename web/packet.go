@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -77,14 +79,10 @@ func ParsePacketFilter(q url.Values) (PacketFilter, error) {
 	default:
 		found = append(found, store.FieldError{Field: "action", Code: "choice", Message: "Choose drop, reject or allow."})
 	}
-	if text := q.Get("port"); text != "" {
-		port, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || port == 0 {
-			found = append(found, store.FieldError{Field: "port", Code: "range", Message: "The port must be a number from 1 to 65535."})
-		}
-		f.Port = uint16(port)
-	}
 	var err error
+	if f.Port, err = parsePort(q.Get("port")); err != nil {
+		found = append(found, store.FieldError{Field: "port", Code: "range", Message: capital(err.Error()) + "."})
+	}
 	if f.Network, f.Host, err = parseWhere(q.Get("address")); err != nil {
 		found = append(found, store.FieldError{Field: "address", Code: "format", Message: capital(err.Error()) + "."})
 	}
@@ -92,6 +90,15 @@ func ParsePacketFilter(q url.Values) (PacketFilter, error) {
 		return f, found
 	}
 	return f, nil
+}
+
+// parsePort reads one; 0 for none.
+func parsePort(text string) (uint16, error) {
+	port, err := strconv.ParseUint(cmp.Or(strings.TrimSpace(text), "0"), 10, 16)
+	if err != nil || port == 0 && text != "" {
+		return 0, errors.New("the port must be a number from 1 to 65535")
+	}
+	return uint16(port), nil
 }
 
 // parseWhere reads an address, a network or a host's name.

@@ -67,13 +67,7 @@ func (s *server) fillPackets(r *http.Request, p *packetsPage, f PacketFilter) er
 	if err != nil {
 		return err
 	}
-	objects := map[string]string{}
-	for _, rule := range draft.Firewall.Rules {
-		objects[rule.Name] = editing("rules", rule.Name)
-	}
-	for _, forward := range draft.Firewall.Forwards {
-		objects[forward.Name] = editing("forwards", forward.Name)
-	}
+	objects := deciding(draft)
 	p.Zones = zonesOf(draft)
 	before, _ := strconv.ParseUint(p.Query.Get("before"), 10, 64)
 	all, more := s.Gateway.Packets(f, before, packetsShown)

@@ -13,7 +13,9 @@ import (
 // send: routes as in routes(). Everything else that changes something takes an
 // admin, also a route that somebody forgets to name here.
 var byOperators = map[string]bool{
-	"POST /branches/{name}/reconnect": true,
+	"POST /branches/{name}/reconnect":       true,
+	"POST /firewall/connections/end":        true,
+	"POST /api/v1/firewall/connections/end": true,
 }
 
 // enrolled are the kinds that operators look after.

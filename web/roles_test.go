@@ -30,6 +30,7 @@ func (s *site) account(t *testing.T, name string, role store.Role) *browser {
 var lesser = map[string]store.Role{
 	"POST /logout": store.RoleViewer, "POST /password": store.RoleViewer, "POST /login": "",
 	"POST /branches/leeds/reconnect": store.RoleOperator,
+	"POST /firewall/connections/end": store.RoleOperator, "POST /api/v1/firewall/connections/end": store.RoleOperator,
 }
 
 func TestEveryRouteWithEveryRole(t *testing.T) {

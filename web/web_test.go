@@ -37,6 +37,7 @@ type running struct {
 	applied     []Order
 	confirmed   []int64
 	packetLog
+	flowTable
 }
 
 func (g *running) Status() Status {

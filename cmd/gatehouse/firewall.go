@@ -24,13 +24,16 @@ func firewallCommand(dir *string) *cobra.Command {
 		Use:   "firewall",
 		Short: "See what the running firewall does",
 	}
-	c.AddCommand(firewallLogCommand(dir))
+	c.AddCommand(firewallLogCommand(dir), connectionsCommand(dir), talkersCommand(dir))
 	return c
 }
 
 // firewallRoutes are the control socket's part of it.
 func (g *gateway) firewallRoutes(r chi.Router) {
 	r.Get("/firewall/log", g.controlLog)
+	r.Get("/firewall/connections", g.controlConnections)
+	r.Post("/firewall/connections/end", g.controlEnd)
+	r.Get("/firewall/talkers", g.controlTalkers)
 }
 
 // controlPart is how many packets one answer has at most, and controlWait how

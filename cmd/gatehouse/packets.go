@@ -18,6 +18,10 @@ type sight struct {
 	who     atomic.Pointer[directory]
 	policy  atomic.Pointer[firewall.Policy]
 	changed chan struct{}
+	talkers *traffic.Talkers
+	ends    chan traffic.Carried // not taken down yet
+	// reading is held by who reads the table of connections: one at a time.
+	reading sync.Mutex
 
 	mu sync.Mutex
 	// reported counts lines of the log, base is what the kernel had counted when
@@ -37,11 +41,13 @@ const (
 	packetsASecond = 500
 )
 
-func newSight() sight {
-	return sight{
-		packets: traffic.NewRing[web.Packet](packetsKept), changed: make(chan struct{}, 1),
-		reported: map[string]uint64{}, base: map[string]uint64{},
-	}
+// watch makes room for what is seen.
+func (g *gateway) watch() {
+	s := &g.seen
+	s.packets, s.changed = traffic.NewRing[web.Packet](packetsKept), make(chan struct{}, 1)
+	s.ends = make(chan traffic.Carried, endsKept)
+	s.talkers = traffic.NewTalkers(g.inside)
+	s.reported, s.base = map[string]uint64{}, map[string]uint64{}
 }
 
 // dropped takes down one packet that the perimeter refused or was told to log.

@@ -30,7 +30,8 @@ func watching(t testing.TB) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{log: slog.New(slog.NewTextHandler(io.Discard, nil)), seen: newSight(), doc: doc, revision: 1}
+	g := &gateway{log: slog.New(slog.NewTextHandler(io.Discard, nil)), doc: doc, revision: 1}
+	g.watch()
 	g.seen.who.Store(who)
 	return g
 }

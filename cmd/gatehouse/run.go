@@ -87,8 +87,9 @@ func run(ctx context.Context, o runOptions) (err error) {
 	g := &gateway{
 		log: log, adminPort: adminPort, started: time.Now(),
 		perimeter: firewall.NewApplier(log), links: network.NewApplier(log),
-		events: make(chan store.Event, 256), peers: resolved{}, seen: newSight(),
+		events: make(chan store.Event, 256), peers: resolved{},
 	}
+	g.watch()
 	// Shut before anything else: whatever the rest of this start does or fails
 	// to do, nothing comes in meanwhile. A table that an earlier process left
 	// in force is better than this one and stays.
@@ -169,6 +170,8 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return g.keepCounters(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
+	tasks.Go(func() error { return g.followEnds(ctx) })
+	tasks.Go(func() error { return g.keepTalkers(ctx) })
 	tasks.Go(func() error { return g.keepDirectory(ctx) })
 	tasks.Go(func() error {
 		<-ctx.Done()

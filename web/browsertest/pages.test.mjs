@@ -84,6 +84,8 @@ const views = [
   { name: "entries", path: "/objects/lists/entries?name=blocked" },
   { name: "log", path: "/firewall/log" },
   { name: "log-wrong", path: "/firewall/log?port=http", status: 422 },
+  { name: "connections", path: "/firewall/connections" },
+  { name: "connections-of-host", path: "/firewall/connections?host=10.1.0.1&order=age" },
   { name: "changes", path: "/changes" },
   { name: "history", path: "/history" },
   { name: "audit", path: "/audit" },
