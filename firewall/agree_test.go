@@ -60,15 +60,21 @@ func (o *smallOffice) randomPolicy(r *rand.Rand) Policy {
 // TestTheDeciderAgreesWithTheKernel sends packets through random policies: what
 // the decider says and what the kernel lets pass must be the same.
 func TestTheDeciderAgreesWithTheKernel(t *testing.T) {
-	const policies, packets = 40, 40
 	o := newSmallOffice(t)
+	random := rand.New(rand.NewPCG(7, 8))
+	o.agree(40, 40, random, func() Policy { return o.randomPolicy(random) })
+}
+
+// agree sends packets through policies that next makes.
+func (o *smallOffice) agree(policies, packets int, random *rand.Rand, next func() Policy) {
+	t := o.t
+	t.Helper()
 	places := []place{{o.lan, lanHost4, lanHost6, ZoneLAN}, {o.wan, wanHost4, wanHost6, ZoneWAN}, {o.branch, branchHost4, branchHost6, ZoneVPN},
 		{o.gateway, gatewayLAN4, gatewayLAN6, ZoneGateway}}
 	servers := o.listenEverywhere(places)
-	random := rand.New(rand.NewPCG(7, 8))
 	id, passed := uint32(0), 0
 	for n := 0; n < policies; {
-		p := o.randomPolicy(random)
+		p := next()
 		if _, err := Compile(p); err != nil {
 			continue // a rule that could never match
 		}

@@ -97,6 +97,8 @@ func (s set) kernel(table *nftables.Table) *nftables.Set {
 	k := &nftables.Set{
 		Table: table, Name: s.name, KeyType: s.key.datatype, KeyByteOrder: s.key.order,
 		Interval: s.key.interval, IsMap: s.verdicts || s.values != "", DataType: s.key.datatype,
+		// Said of intervals only, as nft does: they take another kind of set.
+		Concatenation: s.key.interval && s.key.concatenated(),
 	}
 	if s.verdicts {
 		k.DataType = nftables.TypeVerdict

@@ -26,11 +26,15 @@ const (
 // Compile turns a policy into the table that enforces it. It reads nothing but
 // p and always gives the same result for the same policy. Errors name the
 // interface, default, rule or tunnel at fault; all of them are reported.
-func Compile(p Policy) (Ruleset, error) {
+func Compile(p Policy) (Ruleset, error) { return compile(p, false) }
+
+// compile with linear leaves all rules one by one, which is what grouping is
+// measured by.
+func compile(p Policy, linear bool) (Ruleset, error) {
 	if err := p.validate(); err != nil {
 		return Ruleset{}, err
 	}
-	c := &compiler{policy: p, counted: map[string]bool{}, ends: map[string]bool{}}
+	c := &compiler{policy: p, linear: linear, counted: map[string]bool{}, ends: map[string]bool{}}
 	c.gather()
 	if err := c.place(); err != nil {
 		return Ruleset{}, err
@@ -48,6 +52,7 @@ func Compile(p Policy) (Ruleset, error) {
 	c.destinationNAT()
 	c.sourceNAT()
 	c.out.chains = append(c.out.chains, c.endings...)
+	c.out.dropUnused(c.live)
 	return c.out, nil
 }
 
@@ -59,6 +64,7 @@ func Lockdown(tunnelDevice string, logGroup uint16) Policy {
 
 type compiler struct {
 	policy Policy
+	linear bool
 	out    Ruleset
 
 	zones   []string            // in order of first use, those behind tunnels last
@@ -285,5 +291,16 @@ func (c *compiler) end(id string, action Action) verdict {
 		rules = append(rules, when(drop))
 	}
 	c.endings = append(c.endings, chain{name: name, rules: rules})
+	return goTo(name)
+}
+
+// pass is the verdict that counts and accepts, for a map: it has no room for
+// both.
+func (c *compiler) pass(id string) verdict {
+	name := "do_" + id + "_" + Allow.String()
+	if !c.ends[name] {
+		c.ends[name] = true
+		c.endings = append(c.endings, chain{name: name, rules: []rule{when(c.count(id), accept)}})
+	}
 	return goTo(name)
 }

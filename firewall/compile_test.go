@@ -102,6 +102,7 @@ func policies() map[string]Policy {
 	named.Interfaces[1].ReversePath = ReversePathLoose
 	named.Interfaces[3].ReversePath = ReversePathOff
 	return map[string]Policy{
+		"grouped":  groupedOffice(),
 		"named":    named,
 		"language": language(),
 		"lockdown": Lockdown("ipsec0", 100), "office": office(), "many-zones": many,

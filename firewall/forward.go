@@ -5,7 +5,8 @@ package firewall
 func (c *compiler) forward() error {
 	for _, from := range c.zones {
 		for _, to := range c.zones {
-			rules, err := c.adminRules(from, to)
+			name := "pair_" + from + "_" + to
+			rules, err := c.adminRules(name, from, to)
 			if err != nil {
 				return err
 			}
@@ -14,7 +15,7 @@ func (c *compiler) forward() error {
 			if from == ZoneWAN {
 				rules = append(rules, c.pings(to)...)
 			}
-			c.out.addChain("pair_"+from+"_"+to, nil, append(rules, when(c.otherwise(from, to)...))...)
+			c.out.addChain(name, nil, append(rules, when(c.otherwise(from, to)...))...)
 		}
 	}
 	c.out.addSet(connectionStates(setStates, c.related(), c.end(idInvalid, Drop)))
@@ -48,8 +49,9 @@ func (c *compiler) otherwise(from, to string) []statement {
 	return []statement{c.end(idForwardDefault, action)}
 }
 
-// adminRules are the policy's rules for one pair of zones, in order.
-func (c *compiler) adminRules(from, to string) ([]rule, error) {
+// adminRules are the policy's rules for one pair of zones, in order, for the
+// chain of that name.
+func (c *compiler) adminRules(chain, from, to string) ([]rule, error) {
 	var out []rule
 	for _, r := range c.policy.Rules {
 		if r.From != "" && r.From != from || r.To != "" && r.To != to {
@@ -61,7 +63,7 @@ func (c *compiler) adminRules(from, to string) ([]rule, error) {
 		}
 		out = append(out, rules...)
 	}
-	return out, nil
+	return c.group(chain, out), nil
 }
 
 // setOnce adds the set of a rule that stands in several chains.

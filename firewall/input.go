@@ -25,7 +25,7 @@ func (c *compiler) input() error {
 	byZone := set{name: "to_gateway", key: keyDevice(), verdicts: true}
 	for _, zone := range c.zones {
 		chain := "in_" + zone
-		list, err := c.adminRules(zone, ZoneGateway)
+		list, err := c.adminRules(chain, zone, ZoneGateway)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/nftables"
@@ -21,6 +22,9 @@ type keyKind struct {
 	interval bool
 	order    binaryutil.ByteOrder
 }
+
+// concatenated keys have fields; an interval of them is a range of each.
+func (k keyKind) concatenated() bool { return strings.Contains(k.name, " . ") }
 
 func keyIPv4() keyKind {
 	return keyKind{"ipv4_addr", nftables.TypeIPAddr, true, binaryutil.BigEndian}
@@ -184,7 +188,8 @@ func connectionStates(name string, related, invalid verdict) set {
 }
 
 // kernelElements are a part of the elements as the kernel stores them: an
-// interval is its first key and, marked as an end, the key after its last.
+// interval is its first key and, marked as an end, the key after its last; one
+// of a concatenation has its last key with it.
 func (s set) kernelElements(first, last int) []nftables.SetElement {
 	out := make([]nftables.SetElement, 0, 2*(last-first))
 	for e := range s.part(first, last) {
@@ -193,8 +198,11 @@ func (s set) kernelElements(first, last int) []nftables.SetElement {
 			ke.VerdictData = e.verdict.expr()
 		}
 		ke.Val = e.value
+		if s.key.interval && s.key.concatenated() {
+			ke.KeyEnd = e.last
+		}
 		out = append(out, ke)
-		if !s.key.interval {
+		if !s.key.interval || s.key.concatenated() {
 			continue
 		}
 		if end, ok := after(e.last); ok {
@@ -208,7 +216,7 @@ func (s set) kernelElements(first, last int) []nftables.SetElement {
 // to the very last key has no end.
 func (s set) kernelSize() int {
 	n := s.size()
-	if !s.key.interval || n == 0 {
+	if !s.key.interval || s.key.concatenated() || n == 0 {
 		return n
 	}
 	return n + n - 1 + len(s.kernelElements(n-1, n)) - 1
