@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME  ?= 20000x
 
-.PHONY: help build deps run verify test fuzz bench lint screenshot
+.PHONY: help build deps run verify test test-kernel fuzz bench lint screenshot
 
 help: ## Explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -32,6 +32,9 @@ verify: deps build ## Run every check of the lab, one line each
 
 test: deps build ## Run every test
 	scripts/test.sh
+
+test-kernel: deps ## Run the tests that need a Debian kernel, in a guest under QEMU
+	scripts/test-kernel.sh
 
 fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10m)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -102,6 +102,13 @@ func (s *space) sh(format string, args ...any) string {
 	return out
 }
 
+// ip runs lines of ip(8) in one process, which is what counts where a process
+// takes long to start.
+func (s *space) ip(lines ...string) {
+	s.t.Helper()
+	s.sh("ip -batch - <<'END'\n%s\nEND", strings.Join(lines, "\n"))
+}
+
 // load gives text to nft in the namespace.
 func (s *space) load(text string, flags ...string) error {
 	var out []byte

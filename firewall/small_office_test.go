@@ -52,23 +52,24 @@ func newSmallOffice(t *testing.T) *smallOffice {
 		{"ipsec0", o.branch, []string{"169.254.9.1/30", "fd00:ff::1/64"}, []string{"default", "default"},
 			[]string{branchHost4 + "/32", branchHost6 + "/128", "169.254.9.2/30", "fd00:ff::2/64"}},
 	} {
-		o.gateway.sh("ip link add %s type veth peer name eth0 netns /proc/%d/fd/%d", w.device, os.Getpid(), int(w.host.handle))
-		o.gateway.sh("ip link set %s up", w.device)
-		w.host.sh("ip link set eth0 up")
+		o.gateway.ip(fmt.Sprintf("link add %s type veth peer name eth0 netns /proc/%d/fd/%d", w.device, os.Getpid(), int(w.host.handle)))
+		ours, theirs := []string{"link set " + w.device + " up"}, []string{"link set eth0 up"}
 		for _, a := range w.gw {
-			o.gateway.sh("ip addr add %s dev %s %s", a, w.device, nodad(a))
+			ours = append(ours, fmt.Sprintf("addr add %s dev %s %s", a, w.device, nodad(a)))
 		}
 		for _, a := range w.addresses {
-			w.host.sh("ip addr add %s dev eth0 %s", a, nodad(a))
+			theirs = append(theirs, fmt.Sprintf("addr add %s dev eth0 %s", a, nodad(a)))
 		}
 		for i, r := range w.routes {
 			via, _, _ := strings.Cut(w.gw[i], "/")
-			w.host.sh("ip %s route add %s via %s", map[bool]string{true: "-6", false: "-4"}[i == 1], r, via)
+			theirs = append(theirs, fmt.Sprintf("route add %s via %s", r, via))
 		}
+		o.gateway.ip(ours...)
+		w.host.ip(theirs...)
 	}
 	o.gateway.sh("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
-	o.gateway.sh("ip -4 route add default via %s; ip -6 route add default via %s", wanHost4, wanHost6)
-	o.gateway.sh("ip -4 route add 10.2.0.0/24 dev ipsec0 via 169.254.9.2; ip -6 route add fd00:2::/64 dev ipsec0 via fd00:ff::2")
+	o.gateway.ip("route add default via "+wanHost4, "route add default via "+wanHost6,
+		"route add 10.2.0.0/24 dev ipsec0 via 169.254.9.2", "route add fd00:2::/64 dev ipsec0 via fd00:ff::2")
 	o.apply(o.policy())
 	// Neighbours learn each other now, so that no test waits for them.
 	o.lan.sh("ping -c1 -W2 %s && ping -c1 -W2 %s", gatewayLAN4, gatewayLAN6)
@@ -122,10 +123,6 @@ func (s *space) hasAddress(a string) {
 	s.t.Helper()
 	s.sh("ip addr replace %s dev lo %s", a, nodad(a))
 }
-
-// patience is how long a packet may take that should arrive, and so how long
-// a test waits for one that should not.
-const patience = 400 * time.Millisecond
 
 // datagram sends one UDP packet and says from where it arrived.
 func (o *smallOffice) datagram(from *space, src string, to *space, dst string, port int) (netip.AddrPort, bool) {

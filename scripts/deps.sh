@@ -9,6 +9,7 @@ wanted=(
   nft:nftables ip:iproute2 ping:iputils-ping tcpdump:tcpdump iperf3:iperf3
   chromium:chromium
   charon-systemd:charon-systemd swanctl:strongswan-swanctl newuidmap:uidmap
+  qemu-system-x86_64:qemu-system-x86 depmod:kmod xz:xz-utils zstd:zstd
 )
 missing=()
 PATH=$PATH:/usr/sbin:/sbin

@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"ipsec/xfrm":     {"ipsec/crypto", "ipsec/sad"},
 	"ipsec":          {"ipsec/..."},
 	"cmd/gatehouse":  {"store", "firewall", "firewall/lists", "network", "traffic", "web", "ipsec", "ipsec/..."},
+	"cmd/guest":      {},
 	// The lab drives the binary like an admin; it knows the document, the
 	// status and how IKE messages look, and nothing that runs a gateway.
 	"cmd/lab":        {"cmd/lab/office"},

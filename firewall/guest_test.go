@@ -1,0 +1,8 @@
+//go:build guest
+
+package firewall
+
+import "time"
+
+// patience is longer in a guest, whose processor is a program.
+const patience = 3 * time.Second
