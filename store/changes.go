@@ -90,10 +90,33 @@ func listed[T any](what string, old, new []T, key func(*T) string, same func(a, 
 			out = append(out, fmt.Sprintf("%s %s was removed.", what, name))
 		}
 	}
-	if !slices.Equal(common(oldNames, newNames), common(newNames, oldNames)) {
-		out = append(out, fmt.Sprintf("The order changed: %s.", what))
+	return append(out, moved(what, common(oldNames, newNames), common(newNames, oldNames))...)
+}
+
+// moved says how the order of the same names changed: which one moved where,
+// if it was one.
+func moved(what string, old, new []string) []string {
+	i := 0
+	for i < len(old) && old[i] == new[i] {
+		i++
 	}
-	return out
+	if i == len(old) {
+		return nil
+	}
+	for _, name := range []string{new[i], old[i]} {
+		at := slices.Index(new, name)
+		without := func(all []string) []string {
+			return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == name })
+		}
+		switch {
+		case !slices.Equal(without(old), without(new)):
+		case at == 0:
+			return []string{fmt.Sprintf("%s %s now comes first.", what, name)}
+		default:
+			return []string{fmt.Sprintf("%s %s now comes after %s.", what, name, new[at-1])}
+		}
+	}
+	return []string{fmt.Sprintf("The order changed: %s.", what)}
 }
 
 // common are those of a that are in b too, in the order of a.

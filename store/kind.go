@@ -74,6 +74,10 @@ type KindInfo struct {
 	Idle string
 	// Drafted objects change the draft; others act at once.
 	Drafted bool
+	// Ordered objects are looked at one after the other: their places matter.
+	Ordered bool
+	// More is what the seldom needed fields are about, as the heading over them.
+	More string
 	// Single says that there is exactly one, which can only be changed.
 	Single bool
 	Fields []FieldInfo
@@ -107,6 +111,8 @@ type FieldInfo struct {
 	Long bool
 	// More fields are seldom needed; a form may keep them closed.
 	More bool
+	// InOrder lists mean something by their order.
+	InOrder bool
 }
 
 // finish fills in what follows from the rest.

@@ -82,7 +82,8 @@ var defaultKind = within(kind[ZoneDefault]{
 }, "firewall.defaults", func(d *Document) *[]ZoneDefault { return &d.Firewall.Defaults })
 
 var ruleKind = within(kind[Rule]{
-	info: KindInfo{Name: "rule", Area: AreaFirewall, Plural: "rules", Title: "Rule",
+	info: KindInfo{Name: "rule", Area: AreaFirewall, Plural: "rules", Title: "Rule", Ordered: true,
+		More: "Users, branches, hardware addresses, schedules and limits",
 		Help: "An exception to what the zones may do; the first that matches decides."},
 	table: "rules",
 	key:   func(r *Rule) string { return r.Name },
@@ -152,7 +153,7 @@ var forwardKind = within(kind[Forward]{
 }, "firewall.forwards", func(d *Document) *[]Forward { return &d.Firewall.Forwards })
 
 var natKind = within(kind[NAT]{
-	info: KindInfo{Name: "nat", Heading: "NAT", Area: AreaFirewall, Plural: "nat", Title: "NAT",
+	info: KindInfo{Name: "nat", Heading: "NAT", Area: AreaFirewall, Plural: "nat", Title: "NAT", Ordered: true,
 		Help: "Under which address something inside appears outside; the first that matches decides."},
 	table:   "nat",
 	key:     func(n *NAT) string { return n.Name },

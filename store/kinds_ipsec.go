@@ -61,7 +61,7 @@ var manualKind = within(kind[ManualSA]{
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 
 var policyKind = within(kind[Policy]{
-	info: KindInfo{Name: "policy", Area: AreaIPsec, Idle: idleIPsec, Plural: "policies", Title: "Policy",
+	info: KindInfo{Name: "policy", Area: AreaIPsec, Idle: idleIPsec, Plural: "policies", Title: "Policy", Ordered: true,
 		Help: "An entry of the security policy database: protect, bypass or discard; the first that matches decides."},
 	table:   "policies",
 	key:     func(p *Policy) string { return p.Name },
@@ -75,7 +75,7 @@ var policyKind = within(kind[Policy]{
 		of("sources", "the sources", func(p *Policy) any { return &p.Sources }).help("Networks, one a line; empty means any."),
 		of("destinations", "the destinations", func(p *Policy) any { return &p.Destinations }),
 		of("services", "the services", func(p *Policy) any { return &p.Services }).refs("service"),
-		of("sas", "the SAs", func(p *Policy) any { return &p.SAs }).refs("manual-sa").help("The innermost first; only with protect."),
+		of("sas", "the SAs", func(p *Policy) any { return &p.SAs }).refs("manual-sa").inOrder().help("The innermost first; only with protect."),
 		noted(func(p *Policy) any { return &p.Note }),
 	},
 	check: (*checker).policy,

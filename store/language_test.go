@@ -327,3 +327,14 @@ func TestTheLanguageInSentences(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestWhatMovedIsNamed(t *testing.T) {
+	for to, want := range map[string][]string{
+		"abcd": nil, "bacd": {"Rule b now comes first."}, "acbd": {"Rule c now comes after a."}, "dabc": {"Rule d now comes first."},
+		"bcda": {"Rule a now comes after d."}, "acdb": {"Rule b now comes after d."}, "dcba": {"The order changed: Rule."},
+	} {
+		if got := moved("Rule", strings.Split("abcd", ""), strings.Split(to, "")); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", to, got)
+		}
+	}
+}

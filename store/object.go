@@ -14,6 +14,8 @@ import (
 // secrets.
 type Object struct {
 	Name string
+	// Position is its place of Of, from 1, if places matter.
+	Position, Of int
 	// Tag names the state of the object, its secrets included.
 	Tag string
 	// Form has a text for each field: "on" for a switch, one line for each value
@@ -26,6 +28,8 @@ type Object struct {
 // Row is one line of a list of objects.
 type Row struct {
 	Name, Summary string
+	// Position is the place among all of the kind, from 1, if places matter.
+	Position int
 	// Off says that the object has no effect for now.
 	Off bool
 }
@@ -68,6 +72,7 @@ type object interface {
 	everything(ctx context.Context, db *DB) ([]json.RawMessage, error)
 	save(ctx context.Context, db *DB, oldName, tag string, in Input) (string, error)
 	remove1(ctx context.Context, db *DB, name string) error
+	move(ctx context.Context, db *DB, name string, to func(at int) int) error
 	usedBy(ctx context.Context, tx *sql.Tx, target, name string) ([]string, error)
 	follow(in *inserter, target, from, to string)
 }
@@ -104,6 +109,35 @@ func (db *DB) PutObject(ctx context.Context, kind, oldName, tag string, in Input
 	}
 	return k.save(ctx, db, oldName, tag, in)
 }
+
+// PlaceObject gives an object whose place matters another one, from 1. A place
+// behind the last is the last.
+func (db *DB) PlaceObject(ctx context.Context, kind, name string, position int) error {
+	if position < 1 {
+		return ValidationError{{Field: "position", Code: "range", Message: "must be 1 or more"}}
+	}
+	return db.moveObject(ctx, kind, name, func(int) int { return position - 1 })
+}
+
+// ShiftObject moves an object whose place matters by so many places, up (less
+// than 0) or down.
+func (db *DB) ShiftObject(ctx context.Context, kind, name string, by int) error {
+	return db.moveObject(ctx, kind, name, func(at int) int { return at + by })
+}
+
+func (db *DB) moveObject(ctx context.Context, kind, name string, to func(at int) int) error {
+	k := kindNamed(kind)
+	if k == nil {
+		return fmt.Errorf("%q: %w", kind, ErrUnknownKind)
+	}
+	if !k.Info().Ordered {
+		return fmt.Errorf("%s: %w", k.Info().Plural, ErrUnordered)
+	}
+	return k.move(ctx, db, name, to)
+}
+
+// ErrUnordered refuses to move what has no place.
+var ErrUnordered = errors.New("their order means nothing")
 
 // DeleteObject deletes an object; an InUseError says who still refers to it.
 func (db *DB) DeleteObject(ctx context.Context, kind, name string) error {

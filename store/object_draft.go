@@ -82,17 +82,27 @@ func (k *kind[T]) gathered(err error) error {
 }
 
 func (k *kind[T]) open(ctx context.Context, db *DB, name string) (Object, error) {
-	var o T
-	var err error
-	if k.info.Drafted {
-		o, err = k.named(ctx, db, name)
-	} else {
-		o, err = k.stored(ctx, db, name)
+	if !k.info.Drafted {
+		o, err := k.stored(ctx, db, name)
+		if err != nil {
+			return Object{}, err
+		}
+		return k.shown(db, o)
 	}
+	doc, err := db.Draft(ctx)
 	if err != nil {
 		return Object{}, err
 	}
-	return k.shown(db, o)
+	all := k.get(&doc)
+	at := k.find(all, name)
+	if at < 0 {
+		return Object{}, k.missing(name)
+	}
+	out, err := k.shown(db, all[at])
+	if k.info.Ordered {
+		out.Position, out.Of = at+1, len(all)
+	}
+	return out, err
 }
 
 func (k *kind[T]) rows(ctx context.Context, db *DB, contains string, offset, limit int) ([]Row, int, error) {
@@ -111,7 +121,11 @@ func (k *kind[T]) rows(ctx context.Context, db *DB, contains string, offset, lim
 			continue
 		}
 		if total++; total > offset && len(out) < limit {
-			out = append(out, k.row(&all[i]))
+			row := k.row(&all[i])
+			if k.info.Ordered {
+				row.Position = i + 1
+			}
+			out = append(out, row)
 		}
 	}
 	return out, total, nil
@@ -156,6 +170,22 @@ func (k *kind[T]) remove1(ctx context.Context, db *DB, name string) error {
 		}
 		k.set(doc, slices.Delete(slices.Clone(all), at, at+1))
 		return in.validate(*doc)
+	})
+}
+
+// move gives an object another place, from 0, which to finds from the present
+// one.
+func (k *kind[T]) move(ctx context.Context, db *DB, name string, to func(at int) int) error {
+	return db.edit(ctx, func(_ *inserter, doc *Document) error {
+		all := slices.Clone(k.get(doc))
+		at := k.find(all, name)
+		if at < 0 {
+			return k.missing(name)
+		}
+		o := all[at]
+		all = slices.Delete(all, at, at+1)
+		k.set(doc, slices.Insert(all, min(max(to(at), 0), len(all)), o))
+		return nil
 	})
 }
 

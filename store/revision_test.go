@@ -121,7 +121,7 @@ func TestChangesAreSentences(t *testing.T) {
 		"Interface office: the address is now 10.1.9.1/24 (was 10.1.0.1/24, fd00:1::1/64).": func(d *Document) {
 			d.Interfaces[1].Addresses = prefixes("10.1.9.1/24")
 		},
-		"The order changed: Interface.":                             func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
+		"Interface office now comes first.":                         func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
 		"The office no longer appears under the gateway's address.": func(d *Document) { d.Firewall.Masquerade = false },
 		"The office may no longer reach the internet (reject).":     func(d *Document) { d.Firewall.Defaults[0].Action = Reject },
 		"The branches may no longer reach the office (drop).":       func(d *Document) { d.Firewall.Defaults = d.Firewall.Defaults[:2] },

@@ -64,6 +64,8 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	case errors.As(err, &used):
 		p = problem{Title: "It is in use", Status: http.StatusConflict, Detail: err.Error(), Users: used.Users}
+	case errors.Is(err, store.ErrUnordered):
+		p = problem{Title: "They have no places", Status: http.StatusConflict, Detail: err.Error()}
 	case errors.Is(err, store.ErrSingle):
 		p = problem{Title: "There is exactly one", Status: http.StatusConflict, Detail: err.Error()}
 	case errors.Is(err, store.ErrChanged):
@@ -94,7 +96,9 @@ type apiListing struct {
 type apiRow struct {
 	Name    string `json:"name"`
 	Summary string `json:"summary"`
-	Off     bool   `json:"off,omitempty"`
+	// Position is the place of an object whose place matters, from 1.
+	Position int  `json:"position,omitempty"`
+	Off      bool `json:"off,omitempty"`
 }
 
 func (s *server) apiObjects(w http.ResponseWriter, r *http.Request) {
@@ -167,6 +171,30 @@ func (s *server) apiPut(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", r.URL.Path+"/item?"+url.Values{"name": {name}}.Encode())
 	}
 	s.answer(w, code, "application/json", o.JSON)
+}
+
+// apiMove gives an object of an ordered kind another place: {"position": 1} is
+// the first.
+func (s *server) apiMove(w http.ResponseWriter, r *http.Request) {
+	k, err := kindIn(r)
+	var place struct {
+		Position int `json:"position"`
+	}
+	if err == nil {
+		dec := json.NewDecoder(r.Body)
+		dec.DisallowUnknownFields()
+		if dec.Decode(&place) != nil {
+			err = errNotJSON
+		}
+	}
+	if err == nil {
+		err = s.Store.PlaceObject(r.Context(), k.Name, r.URL.Query().Get("name"), place.Position)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *server) apiDelete(w http.ResponseWriter, r *http.Request) {

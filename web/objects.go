@@ -21,6 +21,8 @@ type objectStore interface {
 	Object(ctx context.Context, kind, name string) (store.Object, error)
 	PutObject(ctx context.Context, kind, oldName, tag string, in store.Input) (string, error)
 	DeleteObject(ctx context.Context, kind, name string) error
+	PlaceObject(ctx context.Context, kind, name string, position int) error
+	ShiftObject(ctx context.Context, kind, name string, by int) error
 	Entries(ctx context.Context, list, holding string, offset, limit int) ([]store.AddressRange, int, error)
 	ChangeEntries(ctx context.Context, list string, add, remove []store.AddressRange) error
 }
@@ -70,9 +72,11 @@ type listing struct {
 	Kind       store.KindInfo
 	Rows       []store.Row
 	Query      string
+	Offset     int // of the first row
 	First      int // number of the first row, from 1
 	Last       int
 	Total      int
+	All        int    // how many there are whatever was searched for
 	Back, More string // addresses of the pages around; empty if there is none
 	// Counts says what each object decided, as a sentence; nil for kinds that
 	// decide nothing.
@@ -138,104 +142,16 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	l := listing{Kind: k, Rows: rows, Query: query, First: offset + 1, Last: offset + len(rows), Total: total}
+	l := listing{Kind: k, Rows: rows, Query: query, Offset: offset, All: total, First: offset + 1, Last: offset + len(rows), Total: total}
 	l.Back, l.More = around(r, offset, len(rows), total)
 	l.Counts = s.counts(r, k)
+	if k.Ordered && query != "" {
+		if _, l.All, err = s.Store.Objects(r.Context(), k.Name, "", 0, 1); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
 	s.render(w, r, http.StatusOK, "objects", view{Title: k.Heading, Page: l})
-}
-
-// objectForm is an object as it is typed.
-type objectForm struct {
-	Kind    store.KindInfo
-	OldName string
-	Values  map[string]string
-	// Options are what a field that names other objects can name.
-	Options map[string][]string
-	// Tag and Base are the object as it was when the form was opened.
-	Tag       string
-	Base      url.Values
-	Meanwhile []string
-}
-
-// Fields are those with an input of their own.
-func (f objectForm) Fields() []store.FieldInfo {
-	var out []store.FieldInfo
-	for _, field := range f.Kind.Fields {
-		// A list's entries have a page of their own once it exists.
-		if f.Kind.Name == "list" && field.Name == "entries" && f.OldName != "" {
-			continue
-		}
-		out = append(out, field)
-	}
-	return out
-}
-
-// Wants is the type of input of a field.
-func (f objectForm) Wants(field store.FieldInfo) string {
-	single := field.Type == "text"
-	switch {
-	case single && (len(field.Choices) > 0 || f.Options[field.Name] != nil):
-		return "select"
-	case field.Type == "list" || field.Type == "pem" || field.Type == "note" || field.Long:
-		return "area"
-	case field.Type == "switch" || field.Type == "secret":
-		return field.Type
-	}
-	return "input"
-}
-
-// Choices are the options of a select, the empty one first where it may be.
-func (f objectForm) Choices(field store.FieldInfo) []string {
-	out := slices.Concat(field.Choices, f.Options[field.Name])
-	if !field.Required || f.Values[field.Name] == "" {
-		out = append([]string{""}, out...)
-	}
-	if present := f.Values[field.Name]; !slices.Contains(out, present) {
-		out = append(out, present)
-	}
-	return out
-}
-
-// Part is what the form parts of parts.html need.
-func (f objectForm) Part(info store.FieldInfo, errs formErrors) field {
-	hint := info.Help
-	if info.Type == "secret" && f.OldName != "" {
-		hint = strings.TrimSpace(hint + " Leave it empty to keep the present one.")
-	}
-	if info.Refs != "" && info.Type == "list" {
-		hint = strings.TrimSpace(hint + " Names of " + pluralOf(info.Refs) + ", one a line.")
-	}
-	value := f.Values[info.Name]
-	if info.Type == "secret" {
-		// The secret never comes back. In a field for a password the value is
-		// what the browser may fill in.
-		value = map[bool]string{true: "", false: "new-password"}[info.Long]
-	}
-	return newField(info.Name, labelOf(info), hint, value, errs)
-}
-
-func pluralOf(kind string) string {
-	for _, k := range store.Kinds() {
-		if k.Name == kind {
-			return k.Plural
-		}
-	}
-	return kind
-}
-
-// labelOf is a field's label at the head of a line: "Key lifetime".
-func labelOf(f store.FieldInfo) string {
-	if f.Label == "" {
-		return capital(f.Name)
-	}
-	return capital(strings.TrimPrefix(f.Label, "the "))
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + strings.ReplaceAll(s[1:], "_", " ")
 }
 
 func (s *server) newObject(w http.ResponseWriter, r *http.Request) {
@@ -266,7 +182,9 @@ func (s *server) editObject(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.objectForm(w, r, http.StatusOK, objectForm{Kind: k, OldName: o.Name, Values: o.Form, Tag: o.Tag, Base: baseOf(o)}, nil)
+	f := objectForm{Kind: k, OldName: o.Name, Values: o.Form, Tag: o.Tag, Base: baseOf(o)}
+	f.Position, f.Total = o.Position, o.Of
+	s.objectForm(w, r, http.StatusOK, f, nil)
 }
 
 // baseOf is an object as a form was opened with it, for the browser to keep.
@@ -284,9 +202,10 @@ func (s *server) saveObject(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := objectForm{Kind: k, OldName: r.URL.Query().Get("name"), Tag: r.PostFormValue("tag"), Values: map[string]string{}}
-	f.Base, _ = url.ParseQuery(r.PostFormValue("base"))
+	f.Base, _ = url.ParseQuery(r.PostFormValue("base")) // which also reads the form
 	for _, field := range f.Fields() {
-		f.Values[field.Name] = r.PostFormValue(field.Name)
+		// Boxes send a value each.
+		f.Values[field.Name] = strings.Join(r.PostForm[field.Name], "\n")
 	}
 	name, err := s.Store.PutObject(r.Context(), k.Name, f.OldName, f.Tag, store.Input{Form: f.Values})
 	var found store.ValidationError
@@ -351,44 +270,6 @@ func orNothing(s string) string {
 		return "not set"
 	}
 	return strings.ReplaceAll(s, "\n", ", ")
-}
-
-// maxOptions is how many names a select offers; beyond, the name is typed.
-const maxOptions = 200
-
-func (s *server) objectForm(w http.ResponseWriter, r *http.Request, code int, f objectForm, errs formErrors) {
-	f.Options = map[string][]string{}
-	for _, field := range f.Kind.Fields {
-		if field.Refs == "" || field.Type == "list" {
-			continue
-		}
-		rows, total, err := s.Store.Objects(r.Context(), field.Refs, "", 0, maxOptions)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		var names []string
-		if field.Refs == "zone" {
-			names = []string{string(store.ZoneLAN), string(store.ZoneWAN)}
-			if f.Kind.Name != "interface" {
-				names = append(names, string(store.ZoneVPN), string(store.ZoneGateway))
-			}
-		}
-		for _, row := range rows {
-			names = append(names, row.Name)
-		}
-		if total <= maxOptions {
-			f.Options[field.Name] = names
-		}
-	}
-	title := "Add: " + strings.ToLower(f.Kind.Title)
-	if f.OldName != "" {
-		title = f.Kind.Title + " " + f.OldName
-	}
-	if f.Kind.Single {
-		title = f.Kind.Title
-	}
-	s.render(w, r, code, "object_form", view{Title: title, Form: f, Errors: errs})
 }
 
 // deletion is what the page asks before it deletes.

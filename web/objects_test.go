@@ -47,7 +47,7 @@ func TestAnObjectIsAddedUsedRenamedAndDeleted(t *testing.T) {
 	b.post("/objects/services/new", "name", "web", "protocol", "tcp", "ports", "80\n443").want(t, http.StatusSeeOther)
 	b.post("/objects/rules/new", "name", "no-entry", "from", "wan", "to", "lan", "source_lists", "blocked", "services", "web", "action", "drop", "log", "on").
 		want(t, http.StatusSeeOther)
-	b.get("/objects/rules/edit?name=no-entry").want(t, http.StatusOK, `<option value="wan" selected>`, `name="log" value="on" checked`, ">blocked</textarea>")
+	b.get("/objects/rules/edit?name=no-entry").want(t, http.StatusOK, `<option value="wan" selected>`, `name="log" value="on" checked`, `name="source_lists" value="blocked" checked`, `name="destination_lists" value="blocked">`)
 	b.post("/objects/lists/delete?name=blocked").want(t, http.StatusConflict, "List blocked is used by rule no-entry")
 	// A new name is followed, and the entries stay although the form has none.
 	edit := b.get("/objects/lists/edit?name=blocked")
@@ -55,7 +55,7 @@ func TestAnObjectIsAddedUsedRenamedAndDeleted(t *testing.T) {
 		t.Error("the form has the entries")
 	}
 	b.post("/objects/lists/edit?name=blocked", "name", "unwanted", "tag", hidden(t, edit.body, "tag")).want(t, http.StatusSeeOther)
-	b.get("/objects/rules/edit?name=no-entry").want(t, http.StatusOK, ">unwanted</textarea>")
+	b.get("/objects/rules/edit?name=no-entry").want(t, http.StatusOK, `name="source_lists" value="unwanted" checked`)
 	b.get("/objects/lists").want(t, http.StatusOK, "with 2 entries")
 	b.post("/objects/rules/delete?name=no-entry").want(t, http.StatusSeeOther)
 	b.post("/objects/lists/delete?name=unwanted").want(t, http.StatusSeeOther)

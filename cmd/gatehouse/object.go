@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func objectCommand(dir *string) *cobra.Command {
 Users, devices, authorities and certificates act at once. All others change the
 draft, which comes into force with gatehouse apply.`,
 	}
-	c.AddCommand(objectListCommand(dir), objectShowCommand(dir), objectPutCommand(dir), objectDeleteCommand(dir),
+	c.AddCommand(objectListCommand(dir), objectShowCommand(dir), objectPutCommand(dir), objectDeleteCommand(dir), objectMoveCommand(dir),
 		objectExportCommand(dir), objectImportCommand(dir), entriesCommand(dir))
 	return c
 }
@@ -160,6 +161,25 @@ func objectDeleteCommand(dir *string) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s is deleted%s.\n", k.Title, args[0], notYet(k))
+			return nil
+		}),
+	}
+}
+
+func objectMoveCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "move KIND NAME PLACE",
+		Short: "Give a rule, NAT entry or policy another place: 1 is the first",
+		Args:  cobra.ExactArgs(3),
+		RunE: onKind(dir, func(cmd *cobra.Command, db *store.DB, k store.KindInfo, args []string) error {
+			place, err := strconv.Atoi(args[1])
+			if err != nil {
+				return fmt.Errorf("place: %q is not a number", args[1])
+			}
+			if err := db.PlaceObject(cmd.Context(), k.Name, args[0], place); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s is moved%s.\n", k.Title, args[0], notYet(k))
 			return nil
 		}),
 	}

@@ -18,6 +18,12 @@ func TestObjectsFromTheCommandLine(t *testing.T) {
 	run("", "no\tdrop, from the internet to the office", "object", "list", "rules")
 	run("", `"source_lists": [`, "object", "show", "rule", "no")
 	run(`{"name":"no","from":"wan","to":"moon","action":"drop"}`, `to: there is no zone called "moon"`, "object", "put", "rules", "no")
+	run("", "Rule no is moved, but not applied yet", "object", "move", "rules", "no", "1")
+	if list := run("", "", "object", "list", "rules"); !strings.HasPrefix(list, "no\t") {
+		t.Errorf("not the first: %s", list)
+	}
+	run("", "is not a number", "object", "move", "rules", "no", "up")
+	run("", "their order means nothing", "object", "move", "lists", "blocked", "1")
 	run("", "there are no \"unicorns\"", "object", "list", "unicorns")
 	run("", "they belong to the configuration document", "object", "export", "rules")
 

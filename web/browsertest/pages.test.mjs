@@ -33,7 +33,7 @@ before(async () => {
   await page.getByLabel("Name").fill("no-entry");
   await page.getByLabel("From").selectOption("wan");
   await page.getByLabel("To", { exact: true }).selectOption("lan");
-  await page.getByLabel("Source lists").fill("blocked");
+  await page.getByRole("group", { name: "Source lists" }).getByLabel("blocked").check();
   await page.getByLabel("Action").selectOption("drop");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/rules");
@@ -70,6 +70,9 @@ const views = [
   { name: "objects-rules", path: "/objects/rules" },
   { name: "objects-lists", path: "/objects/lists" },
   { name: "objects-users", path: "/objects/users" },
+  { name: "objects-schedules", path: "/objects/schedules" },
+  { name: "object-edit-more", path: "/objects/rules/edit?name=no-entry", prepare: (page) => page.getByText("Users, branches, hardware").click() },
+  { name: "object-new-schedule", path: "/objects/schedules/new" },
   { name: "object-edit", path: "/objects/rules/edit?name=no-entry" },
   { name: "object-wrong", path: "/objects/forwards/new", status: 422, prepare: async (page) => {
     await page.getByLabel("Name").fill("Web");
