@@ -17,7 +17,8 @@ const upFlag = unix.IFF_UP
 
 // addresses gives a device exactly these addresses. New ones come before old
 // ones go, so that a change does not take the device's network away in
-// between. Link-local IPv6 addresses are the kernel's and stay. A device that
+// between. Link-local IPv6 addresses are the kernel's and stay, and so do those
+// with a lifetime, which end by themselves. A device that
 // the Config names belongs to Gatehouse, so addresses that others put there go
 // too: a forgotten one would be a way in that no page shows.
 func (a *Applier) addresses(h *netlink.Handle, link netlink.Link, want []netip.Prefix) error {
@@ -44,7 +45,7 @@ func (a *Applier) addresses(h *netlink.Handle, link netlink.Link, want []netip.P
 	}
 	for _, addr := range held {
 		p, ok := prefix(addr.IPNet)
-		if !ok || slices.Contains(want, p) || p.Addr().IsLinkLocalUnicast() && p.Addr().Is6() {
+		if !ok || slices.Contains(want, p) || forATime(addr) || p.Addr().IsLinkLocalUnicast() && p.Addr().Is6() {
 			continue
 		}
 		if err := h.AddrDel(link, &addr); err != nil {

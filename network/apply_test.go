@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +37,23 @@ func inNamespace(t *testing.T, f func(t *testing.T)) {
 		f(t)
 	}()
 	<-done
+}
+
+// inThisNamespace runs f on another thread in the namespace of this one.
+func inThisNamespace(t *testing.T, f func()) {
+	t.Helper()
+	here, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		runtime.LockOSThread()
+		defer here.Close()
+		if err := netns.Set(here); err != nil {
+			t.Error(err)
+		}
+		f()
+	}()
 }
 
 // listing is what the kernel holds, one sorted line each: addresses of a and

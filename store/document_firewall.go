@@ -8,7 +8,9 @@ type List struct {
 	// Entries are addresses, networks and ranges (10.1.0.20-10.1.0.29), in the
 	// order of their addresses, IPv4 first. An import may give them in any order.
 	Entries []AddressRange `json:"entries"`
-	Note    string         `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	// Following are entries that follow the prefix of an interface.
+	Following []Network `json:"following,omitempty"`
+	Note      string    `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
 // Service is a named protocol with its ports.
@@ -85,16 +87,16 @@ type Rule struct {
 	// A source matches if any of these has it: networks, lists, the fixed
 	// addresses of users, those of groups with their pools, the networks of
 	// branches. Likewise a destination.
-	Sources             []netip.Prefix `json:"sources,omitempty"`
-	SourceLists         []string       `json:"source_lists,omitempty"`
-	SourceUsers         []string       `json:"source_users,omitempty"`
-	SourceGroups        []string       `json:"source_groups,omitempty"`
-	SourceBranches      []string       `json:"source_branches,omitempty"`
-	Destinations        []netip.Prefix `json:"destinations,omitempty"`
-	DestinationLists    []string       `json:"destination_lists,omitempty"`
-	DestinationUsers    []string       `json:"destination_users,omitempty"`
-	DestinationGroups   []string       `json:"destination_groups,omitempty"`
-	DestinationBranches []string       `json:"destination_branches,omitempty"`
+	Sources             []Network `json:"sources,omitempty"`
+	SourceLists         []string  `json:"source_lists,omitempty"`
+	SourceUsers         []string  `json:"source_users,omitempty"`
+	SourceGroups        []string  `json:"source_groups,omitempty"`
+	SourceBranches      []string  `json:"source_branches,omitempty"`
+	Destinations        []Network `json:"destinations,omitempty"`
+	DestinationLists    []string  `json:"destination_lists,omitempty"`
+	DestinationUsers    []string  `json:"destination_users,omitempty"`
+	DestinationGroups   []string  `json:"destination_groups,omitempty"`
+	DestinationBranches []string  `json:"destination_branches,omitempty"`
 	// SourceMACs are Ethernet addresses, of which the packet must come from one
 	// as well; lower case.
 	SourceMACs []string `json:"source_macs,omitempty"`
@@ -145,8 +147,10 @@ type Forward struct {
 	Protocol string `json:"protocol" jsonschema:"enum=tcp,enum=udp,enum=tcp+udp"`
 	// Ports are the outside ports, one or a range.
 	Ports PortRange `json:"ports"`
-	// To is the host inside.
-	To netip.Addr `json:"to"`
+	// To is the host inside. One that follows an interface's prefix has outside
+	// addresses of its own: connections to them are let pass, nothing is
+	// translated.
+	To Target `json:"to"`
 	// ToPort is the first port there; 0 means the same as outside. A range
 	// keeps its length.
 	ToPort uint16 `json:"to_port,omitempty"`
@@ -164,7 +168,8 @@ type NATAction string
 const (
 	NATSource   NATAction = "source"     // leave under the address Address
 	NATExempt   NATAction = "exempt"     // leave as it came
-	NATOneToOne NATAction = "one-to-one" // Sources is one host; Address is it, both ways
+	NATOneToOne NATAction = "one-to-one" // Sources is one host or network; Address or Network is it, both ways
+	NATPrefix   NATAction = "prefix"     // the same with IPv6 prefixes (NPTv6, RFC 6296)
 )
 
 // NAT changes the source of what leaves by the zone wan. Traffic into tunnels
@@ -172,12 +177,18 @@ const (
 type NAT struct {
 	Name    string    `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
 	Enabled bool      `json:"enabled"`
-	Action  NATAction `json:"action" jsonschema:"enum=source,enum=exempt,enum=one-to-one"`
-	// Sources are networks inside; with one-to-one exactly one address.
-	Sources []netip.Prefix `json:"sources,omitempty"`
+	Action  NATAction `json:"action" jsonschema:"enum=source,enum=exempt,enum=one-to-one,enum=prefix"`
+	// Sources are networks inside; with one-to-one and prefix exactly one.
+	Sources []Network `json:"sources,omitempty"`
 	// Destinations left out: all.
-	Destinations []netip.Prefix `json:"destinations,omitempty"`
-	// Address is one of this gateway's own in the zone wan.
+	Destinations []Network `json:"destinations,omitempty"`
+	// Address is one of this gateway's own in the zone wan; with one-to-one it
+	// stands for one host.
 	Address netip.Addr `json:"address,omitzero"`
-	Note    string     `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	// Network stands for the network of Sources, address by address, and is as
+	// long; with prefix, and with one-to-one in place of Address. The provider
+	// leads it to this gateway. One that follows an interface means its first
+	// prefix that is valid on the internet.
+	Network Network `json:"network,omitzero"`
+	Note    string  `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }

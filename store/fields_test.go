@@ -36,7 +36,7 @@ type leaf struct {
 
 func leaves(v reflect.Value, path []int, name string) (out []leaf) {
 	switch v.Interface().(type) {
-	case netip.Prefix, netip.Addr, AddressRange:
+	case netip.Prefix, netip.Addr, AddressRange, Network, Target:
 		return []leaf{{name, path}}
 	}
 	switch v.Kind() {
@@ -79,6 +79,10 @@ func another(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(netip.MustParsePrefix("192.0.2.77/32"))
 	case netip.Addr:
 		return reflect.ValueOf(netip.MustParseAddr("192.0.2.77"))
+	case Network:
+		return reflect.ValueOf(networks("192.0.2.77/32")[0])
+	case Target:
+		return reflect.ValueOf(Target{Addr: netip.MustParseAddr("192.0.2.77")})
 	case AddressRange:
 		return reflect.ValueOf(ranges("192.0.2.77")[0])
 	}

@@ -236,7 +236,7 @@ func (k *kind[T]) differences(old, new Document) []string {
 // renamed makes every reference to an object follow its new name.
 func (k *kind[T]) renamed(doc *Document, target, from, to string) {
 	for _, f := range k.fields {
-		if f.Refs != target {
+		if f.Refs != target && (target != "interface" || !mayFollow(f.at(new(T)))) {
 			continue
 		}
 		all := slices.Clone(k.get(doc))
@@ -245,6 +245,8 @@ func (k *kind[T]) renamed(doc *Document, target, from, to string) {
 			texts := namesIn(at)
 			j := slices.Index(texts, from) // nothing is named twice
 			switch {
+			case f.Refs != target:
+				must(followAnother(at, texts, from, to))
 			case j < 0:
 			case manyOf(at):
 				texts[j] = to
@@ -268,7 +270,9 @@ func must(err error) {
 func (k *kind[T]) users(doc Document, target, name string) []string {
 	var out []string
 	for _, o := range k.get(&doc) {
-		if slices.ContainsFunc(k.fields, func(f field[T]) bool { return f.Refs == target && slices.Contains(namesIn(f.at(&o)), name) }) {
+		if slices.ContainsFunc(k.fields, func(f field[T]) bool {
+			return f.Refs == target && slices.Contains(namesIn(f.at(&o)), name) || target == "interface" && slices.Contains(followedBy(f.at(&o)), name)
+		}) {
 			out = append(out, k.info.Name+" "+k.key(&o))
 		}
 	}
@@ -332,6 +336,9 @@ func (k *kind[T]) one(c *checker, at string, o T, known names) {
 			}
 			if f.Refs != "" && !known.has(f.Refs, value) {
 				c.bad(each, "unknown", "there is no %s called %q", f.Refs, value)
+			}
+			if name, ok := followed(v, value); ok && !known.has("interface", name) {
+				c.bad(each, "unknown", "there is no interface called %q", name)
 			}
 			if manyOf(v) && f.Refs != "" && slices.Contains(values[:i], value) {
 				c.bad(each, "repeated", "%q is named twice", value)

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// networksHelp says what can stand where networks do.
+const networksHelp = "One a line, empty means any: a network, or office+::80 for the host ::80 behind whatever IPv6 prefix the interface office has."
+
 var actionChoices = []string{string(Allow), string(Reject), string(Drop)}
 
 var listKind = within(kind[List]{
@@ -17,6 +20,8 @@ var listKind = within(kind[List]{
 		of("name", "", func(l *List) any { return &l.Name }).required(),
 		of("entries", "the entries", func(l *List) any { return &l.Entries }).entries().
 			help("One a line: an address, a network (10.2.0.0/24) or a range (10.1.0.20-10.1.0.29)."),
+		of("following", "the entries that follow a prefix", func(l *List) any { return &l.Following }).
+			help("One a line: office+::80 is the host ::80 behind whatever IPv6 prefix the interface office has."),
 		noted(func(l *List) any { return &l.Note }),
 	},
 }, "lists", func(d *Document) *[]List { return &d.Lists })
@@ -95,14 +100,14 @@ var ruleKind = within(kind[Rule]{
 		of("from", "from", func(r *Rule) any { return &r.From }).required().refs("zone"),
 		of("to", "to", func(r *Rule) any { return &r.To }).required().refs("zone").help("gateway is this gateway itself."),
 		of("disabled", "switched off", func(r *Rule) any { return &r.Disabled }).called(map[string]string{"on": "yes"}),
-		of("sources", "the sources", func(r *Rule) any { return &r.Sources }).help("Networks, one a line; empty means any."),
+		of("sources", "the sources", func(r *Rule) any { return &r.Sources }).help(networksHelp),
 		of("source_lists", "the source lists", func(r *Rule) any { return &r.SourceLists }).refs("list"),
 		of("source_users", "the source users", func(r *Rule) any { return &r.SourceUsers }).refs("user").more(),
 		of("source_groups", "the source groups", func(r *Rule) any { return &r.SourceGroups }).refs("group").more(),
 		of("source_branches", "the source branches", func(r *Rule) any { return &r.SourceBranches }).refs("branch").more(),
 		of("source_macs", "the hardware addresses", func(r *Rule) any { return &r.SourceMACs }).more().
 			help("As in 02:00:5e:10:00:01, one a line. They can be told only of machines on the port itself, not of what is behind a router or a tunnel."),
-		of("destinations", "the destinations", func(r *Rule) any { return &r.Destinations }).help("Networks, one a line; empty means any."),
+		of("destinations", "the destinations", func(r *Rule) any { return &r.Destinations }).help(networksHelp),
 		of("destination_lists", "the destination lists", func(r *Rule) any { return &r.DestinationLists }).refs("list"),
 		of("destination_users", "the destination users", func(r *Rule) any { return &r.DestinationUsers }).refs("user").more(),
 		of("destination_groups", "the destination groups", func(r *Rule) any { return &r.DestinationGroups }).refs("group").more(),
@@ -142,7 +147,7 @@ var forwardKind = within(kind[Forward]{
 		of("address", "the outside address", func(f *Forward) any { return &f.Address }).help("One of this gateway's own; empty means all outside."),
 		of("protocol", "the protocol", func(f *Forward) any { return &f.Protocol }).required().choices("tcp", "udp", "tcp+udp"),
 		of("ports", "the outside ports", func(f *Forward) any { return &f.Ports }).required().help("One or a range, as in 443 or 8000-8100."),
-		of("to", "the host", func(f *Forward) any { return &f.To }).required().help("The address inside that answers."),
+		of("to", "the host", func(f *Forward) any { return &f.To }).required().help("The address inside that answers, or office+::80: then nothing is translated, and connections to that host are let pass."),
 		of("to_port", "the port there", func(f *Forward) any { return &f.ToPort }).help("Empty means the same as outside."),
 		of("sources", "the sources", func(f *Forward) any { return &f.Sources }).help("Who may come; empty means anybody."),
 		of("source_lists", "the source lists", func(f *Forward) any { return &f.SourceLists }).refs("list"),
@@ -162,11 +167,13 @@ var natKind = within(kind[NAT]{
 		of("name", "", func(n *NAT) any { return &n.Name }).required(),
 		of("enabled", "the entry", func(n *NAT) any { return &n.Enabled }),
 		of("action", "the action", func(n *NAT) any { return &n.Action }).required().
-			choices(string(NATSource), string(NATExempt), string(NATOneToOne)).
-			help("source: leave under the address below. exempt: leave as it came. one-to-one: one host has the address for itself, both ways."),
-		of("sources", "the sources", func(n *NAT) any { return &n.Sources }).help("Networks inside, one a line."),
+			choices(string(NATSource), string(NATExempt), string(NATOneToOne), string(NATPrefix)).
+			help("source: leave under the address below. exempt: leave as it came. one-to-one: one host has the address for itself, or one network the other, both ways. prefix: an IPv6 network appears under another prefix, both ways (NPTv6)."),
+		of("sources", "the sources", func(n *NAT) any { return &n.Sources }).help("Networks inside, one a line. office+::/64 is whatever IPv6 prefix the interface office has."),
 		of("destinations", "the destinations", func(n *NAT) any { return &n.Destinations }).help("Empty means all."),
-		of("address", "the outside address", func(n *NAT) any { return &n.Address }).help("One of this gateway's own; not with exempt."),
+		of("address", "the outside address", func(n *NAT) any { return &n.Address }).help("One of this gateway's own; with source, and with one-to-one for a host."),
+		of("network", "the outside network", func(n *NAT) any { return &n.Network }).
+			help("With prefix, and with one-to-one for a network: as long as the one inside, and led to this gateway by the provider."),
 		noted(func(n *NAT) any { return &n.Note }),
 	},
 	check: (*checker).nat,

@@ -127,7 +127,7 @@ func TestWhatIsUsedCannotBeDeleted(t *testing.T) {
 		{"list", "list-0", "rule named-0, forward forward-0"},
 		{"service", "service-1", "rule named-1, policy policy-1"},
 		{"manual-sa", "sa-1", "policy policy-1"},
-		{"interface", "office", "dhcp office"},
+		{"interface", "office", "list behind-office, rule to-office, forward six-office, nat prefix-office, dhcp office"},
 		{"group", "group-0", "user alice"},
 		{"user", "alice", "device phone"},
 		{"device", "phone", "certificate gateway"},

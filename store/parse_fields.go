@@ -147,6 +147,10 @@ func word(t reflect.Type) string {
 	switch t.Name() {
 	case "Prefix":
 		return "network, as in 10.1.0.0/24"
+	case "Network":
+		return "network, as in 10.1.0.0/24 or office+::80"
+	case "Target":
+		return "address, as in 10.1.0.9 or office+::80"
 	case "AddressRange":
 		return "address, network or range"
 	}

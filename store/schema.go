@@ -18,6 +18,10 @@ func Schema() []byte {
 				return &jsonschema.Schema{Type: "string", Description: "An IP address or network with its length, as in 10.1.0.0/24 or fd00:1::/64."}
 			case reflect.TypeFor[netip.Addr]():
 				return &jsonschema.Schema{Type: "string", Description: "An IPv4 or IPv6 address."}
+			case reflect.TypeFor[Network]():
+				return &jsonschema.Schema{Type: "string", Description: "A network with its length, as in 10.1.0.0/24; or what follows the IPv6 prefix of an interface: office+::80 is a host behind it, office+::/64 the prefix itself."}
+			case reflect.TypeFor[Target]():
+				return &jsonschema.Schema{Type: "string", Description: "An IPv4 or IPv6 address; or a host that follows the IPv6 prefix of an interface, as in office+::80."}
 			case reflect.TypeFor[AddressRange]():
 				return &jsonschema.Schema{Type: "string", Description: "An address, a network or a range, as in 10.1.0.20-10.1.0.29."}
 			}

@@ -44,6 +44,18 @@ func example(t testing.TB) Document {
 
 const testKey = "replace-me-with-32-random-bytes"
 
+func networks(texts ...string) []Network {
+	var out []Network
+	for _, t := range texts {
+		n, err := ParseNetwork(t)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
 func prefixes(texts ...string) []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range texts {
@@ -108,10 +120,10 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 			Sources: prefixes("198.51.100.0/24"), SourceLists: []string{l.Name}, Log: true}
 		for _, n := range doc.Interfaces {
 			if n.Zone == ZoneLAN {
-				f.To = n.Addresses[0].Addr().Next().Next()
+				f.To.Addr = n.Addresses[0].Addr().Next().Next()
 			}
 		}
-		if f.To.IsValid() {
+		if f.To.Addr.IsValid() {
 			doc.Firewall.Forwards = append(doc.Firewall.Forwards, f)
 		}
 		doc.ManualSAs = append(doc.ManualSAs, ManualSA{Name: fmt.Sprintf("sa-%d", i), Direction: Out, Protocol: "esp", Mode: choose("tunnel", "transport"),
@@ -127,13 +139,22 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 	if r.IntN(2) == 0 {
 		doc.DNS = DNS{r.IntN(2) == 0, "office.example", []netip.Addr{addr("9.9.9.9")}}
 	}
-	for _, n := range doc.Interfaces {
+	for i, n := range doc.Interfaces {
+		if n.Zone == ZoneLAN {
+			host := Target{n.Name, addr("::80")}
+			doc.Lists = append(doc.Lists, List{Name: "behind-" + n.Name, Entries: ranges("192.0.2.9"), Following: networks(n.Name+"+::80", n.Name+"+::1:0/112")})
+			doc.Firewall.Rules = append(doc.Firewall.Rules, Rule{Name: "to-" + n.Name, From: ZoneVPN, To: ZoneLAN, Action: Allow,
+				Sources: networks("2001:db8:9::/48"), Destinations: networks(n.Name+"+::/64", "fd00:9::/64")})
+			doc.Firewall.Forwards = append(doc.Firewall.Forwards, Forward{Name: "six-" + n.Name, Protocol: "tcp", Ports: PortRange{25, 25}, To: host})
+			doc.Firewall.NAT = append(doc.Firewall.NAT, NAT{Name: "prefix-" + n.Name, Enabled: true, Action: NATPrefix,
+				Sources: networks(n.Name + "+::/64"), Network: networks(fmt.Sprintf("2001:db8:77:%x::/64", i))[0]})
+		}
 		for _, a := range n.Addresses {
 			switch {
 			case n.Zone == ZoneWAN && a.Addr().Is4():
 				doc.Firewall.NAT = append(doc.Firewall.NAT,
-					NAT{Name: "mail-" + n.Name, Enabled: true, Action: NATSource, Sources: prefixes("10.1.0.25/32"), Address: a.Addr()},
-					NAT{Name: "exempt-" + n.Name, Action: NATExempt, Sources: prefixes("10.1.0.0/24"), Destinations: prefixes("10.9.0.0/16")})
+					NAT{Name: "mail-" + n.Name, Enabled: true, Action: NATSource, Sources: networks("10.1.0.25/32"), Address: a.Addr()},
+					NAT{Name: "exempt-" + n.Name, Action: NATExempt, Sources: networks("10.1.0.0/24"), Destinations: networks("10.9.0.0/16")})
 			case n.Zone == ZoneLAN && a.Addr().Is4() && len(doc.DHCP) < some():
 				first := a.Masked().Addr().Next().Next()
 				doc.DHCP = append(doc.DHCP, DHCP{n.Name, r.IntN(2) == 0, first, first.Next(), 3600, []netip.Addr{addr("10.1.0.1")}})
@@ -197,7 +218,7 @@ func generated(seed uint64) Document {
 			rule.Protocol, rule.Ports = "tcp", []PortRange{{80, 80}, {8000, uint16(8000 + r.IntN(100))}}
 		}
 		if r.IntN(2) == 0 {
-			rule.Sources = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
+			rule.Sources = networks("192.0.2.0/24", "2001:db8::/32")
 		}
 		doc.Firewall.Rules = append(doc.Firewall.Rules, rule)
 	}

@@ -83,6 +83,7 @@ func (d Document) validate(people names) error {
 	c.zones(d)
 	c.routes(d)
 	c.outside(d)
+	c.following(d)
 	c.branches(d)
 	c.services(d)
 	if len(c.found) == 0 {

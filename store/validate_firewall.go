@@ -41,11 +41,11 @@ func (c *checker) rule(at string, r Rule) {
 	if len(r.Services) > 0 && (r.Protocol != "" || len(r.Ports) > 0) {
 		c.bad(at+".services", "choice", "name services, or a protocol with its ports, not both")
 	}
-	c.networks(at+".sources", r.Sources)
-	c.networks(at+".destinations", r.Destinations)
+	c.places(at+".sources", r.Sources)
+	c.places(at+".destinations", r.Destinations)
 	plain := len(r.SourceLists)+len(r.SourceUsers)+len(r.SourceGroups)+len(r.SourceBranches) == 0 &&
 		len(r.DestinationLists)+len(r.DestinationUsers)+len(r.DestinationGroups)+len(r.DestinationBranches) == 0
-	if plain && len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(r.Sources, r.Destinations) {
+	if plain && len(r.Sources) > 0 && len(r.Destinations) > 0 && !shareFamily(bare(r.Sources), bare(r.Destinations)) {
 		c.bad(at+".destinations", "family", "sources and destinations have no address family in common")
 	}
 	c.macs(at+".source_macs", r.SourceMACs)
@@ -144,40 +144,24 @@ func (c *checker) forward(at string, f Forward) {
 	if more := int(f.Ports.Last) - int(f.Ports.First); int(f.ToPort)+more > 65535 {
 		c.bad(at+".to_port", "range", "as many ports do not follow this one")
 	}
-	if f.To.IsValid() {
-		c.addresses(at+".to", []netip.Addr{f.To})
-		if f.Address.IsValid() && f.Address.Is4() != f.To.Is4() {
+	if to := f.To.Addr; to.IsValid() {
+		c.addresses(at+".to", []netip.Addr{to})
+		if f.Address.IsValid() && f.Address.Is4() != to.Is4() {
 			c.bad(at+".address", "family", "must be of the host's family")
 		}
 		for i, s := range f.Sources {
-			if s.Addr().Is4() != f.To.Is4() {
+			if s.Addr().Is4() != to.Is4() {
 				c.bad(fmt.Sprintf("%s.sources[%d]", at, i), "family", "must be of the host's family")
 			}
 		}
 	}
+	if f.To.Interface != "" && f.Address.IsValid() {
+		c.bad(at+".address", "choice", "a host that follows a prefix has addresses of its own outside")
+	}
+	if f.To.Interface != "" && f.ToPort != 0 && f.ToPort != f.Ports.First {
+		c.bad(at+".to_port", "choice", "a host that follows a prefix is reached at its own ports")
+	}
 	c.networks(at+".sources", f.Sources)
-}
-
-func (c *checker) nat(at string, n NAT) {
-	c.networks(at+".sources", n.Sources)
-	c.networks(at+".destinations", n.Destinations)
-	switch {
-	case n.Action == NATExempt && n.Address.IsValid():
-		c.bad(at+".address", "choice", "has no meaning with exempt")
-	case n.Action != NATExempt && !n.Address.IsValid():
-		c.bad(at+".address", "required", "is needed")
-	}
-	if n.Action == NATOneToOne && (len(n.Sources) != 1 || !n.Sources[0].IsSingleIP()) {
-		c.bad(at+".sources", "choice", "with one-to-one this is exactly one address, as in 10.1.0.20/32")
-	}
-	for _, l := range [][]netip.Prefix{n.Sources, n.Destinations} {
-		for _, p := range l {
-			if p.IsValid() && n.Address.IsValid() && p.Addr().Is4() != n.Address.Is4() {
-				c.bad(at+".address", "family", "must be of the family of the networks")
-				return
-			}
-		}
-	}
 }
 
 // outside checks what speaks of this gateway's outside addresses: that they
@@ -203,7 +187,7 @@ func (c *checker) outside(d Document) {
 		if rules[f.Name] {
 			c.bad(at+".name", "repeated", "a rule has this name, and the log would not tell them apart")
 		}
-		if f.To.IsValid() && !d.behind(f.To) {
+		if f.To.Interface == "" && f.To.Addr.IsValid() && !d.behind(f.To.Addr) {
 			c.bad(at+".to", "network", "%s is in no network behind this gateway", f.To)
 		}
 		for _, o := range d.Firewall.Forwards[:i] {
@@ -212,19 +196,7 @@ func (c *checker) outside(d Document) {
 			}
 		}
 	}
-	taken := map[netip.Addr]string{}
-	for i, n := range d.Firewall.NAT {
-		at := fmt.Sprintf("firewall.nat[%d].address", i)
-		if n.Address.IsValid() && !own[n.Address] {
-			c.bad(at, "network", "%s is not one of this gateway's addresses in the zone wan", n.Address)
-		}
-		if n.Enabled && n.Action == NATOneToOne {
-			if other := taken[n.Address]; other != "" {
-				c.bad(at, "repeated", "%s is the address of %s already", n.Address, other)
-			}
-			taken[n.Address] = n.Name
-		}
-	}
+	c.outsideNAT(d, own)
 }
 
 // behind says whether a host is inside: in a network of an interface that is
@@ -257,7 +229,7 @@ func (d Document) behind(host netip.Addr) bool {
 
 // meets says whether two forwards could both want a connection.
 func (f Forward) meets(o Forward) bool {
-	return f.To.Is4() == o.To.Is4() && f.Ports.First <= o.Ports.Last && o.Ports.First <= f.Ports.Last &&
+	return f.To.Interface == "" && o.To.Interface == "" && f.To.Addr.Is4() == o.To.Addr.Is4() && f.Ports.First <= o.Ports.Last && o.Ports.First <= f.Ports.Last &&
 		(f.Protocol == o.Protocol || f.Protocol == "tcp+udp" || o.Protocol == "tcp+udp") &&
 		(f.Address == o.Address || !f.Address.IsValid() || !o.Address.IsValid()) &&
 		len(f.Sources)+len(f.SourceLists) == 0 && len(o.Sources)+len(o.SourceLists) == 0

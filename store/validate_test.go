@@ -44,7 +44,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"firewall.rules[0].ports":        func(d *Document) { d.Firewall.Rules[0].Protocol = "icmp" },
 		"firewall.rules[0].ports[0]":     func(d *Document) { d.Firewall.Rules[0].Ports[0].First = 0 },
 		"firewall.rules[0].protocol":     func(d *Document) { d.Firewall.Rules[0].Protocol = "gre" },
-		"firewall.rules[0].sources[0]":   func(d *Document) { d.Firewall.Rules[0].Sources = []netip.Prefix{netip.MustParsePrefix("10.1.0.5/24")} },
+		"firewall.rules[0].sources[0]":   func(d *Document) { d.Firewall.Rules[0].Sources = networks("10.1.0.5/24") },
 		"branches[0].peer":               func(d *Document) { d.Branches[0].Peer = "300.1.2.3" },
 		"branches[0].remote_id":          func(d *Document) { d.Branches[0].Peer, d.Branches[0].Start = "", StartAnswer },
 		"branches[0].start":              func(d *Document) { d.Branches[0].Start = "never" },
@@ -99,9 +99,9 @@ func TestEveryFaultOfEveryKindIsNamed(t *testing.T) {
 		"firewall.rules[2].name":                 func(d *Document) { d.Firewall.Rules[2].Name = "spoof-x" },
 		"firewall.rules[1].from":                 func(d *Document) { d.Firewall.Rules[1].From = ZoneGateway },
 		"firewall.forwards[0].address":           func(d *Document) { d.Firewall.Forwards[0].Address = addr("10.1.0.1") },
-		"firewall.forwards[0].to":                func(d *Document) { d.Firewall.Forwards[0].To = netip.Addr{} },
+		"firewall.forwards[0].to":                func(d *Document) { d.Firewall.Forwards[0].To = Target{} },
 		"firewall.forwards[0].ports":             func(d *Document) { d.Firewall.Forwards[0].Ports = PortRange{} },
-		"firewall.forwards[1].to":                func(d *Document) { d.Firewall.Forwards[1].To = addr("192.0.2.7") },
+		"firewall.forwards[1].to":                func(d *Document) { d.Firewall.Forwards[1].To.Addr = addr("192.0.2.7") },
 		"firewall.forwards[1].to_port":           func(d *Document) { f := &d.Firewall.Forwards[1]; f.Ports, f.ToPort = PortRange{1, 200}, 65400 },
 		"firewall.forwards[1].name":              func(d *Document) { d.Firewall.Forwards[1].Name = d.Firewall.Rules[0].Name },
 		"firewall.forwards[0].to_port":           func(d *Document) { f := &d.Firewall.Forwards[0]; f.Ports, f.ToPort = PortRange{1, 1000}, 65000 },
@@ -109,7 +109,7 @@ func TestEveryFaultOfEveryKindIsNamed(t *testing.T) {
 		"firewall.forwards[1].ports":             func(d *Document) { meet(&d.Firewall.Forwards[0], &d.Firewall.Forwards[1]) },
 		"firewall.nat[0].address":                func(d *Document) { d.Firewall.NAT[0].Address = addr("203.0.113.99") },
 		"firewall.nat[0].sources": func(d *Document) {
-			d.Firewall.NAT[0].Action, d.Firewall.NAT[0].Sources = NATOneToOne, prefixes("10.1.0.0/24")
+			d.Firewall.NAT[0].Action, d.Firewall.NAT[0].Sources = NATOneToOne, networks("10.1.0.0/24")
 		},
 		"firewall.nat[1].address":      func(d *Document) { d.Firewall.NAT[1].Address = addr("203.0.113.2") },
 		"manual_sas[0].spi":            func(d *Document) { d.ManualSAs[0].SPI = 255 },

@@ -13,7 +13,7 @@ import (
 // fields alike (columns, forms, sentences) goes by a pointer to the field.
 
 // manyOf says whether a field is a list: *[]string, *[]netip.Prefix,
-// *[]netip.Addr or *[]PortRange.
+// *[]netip.Addr, *[]Network or *[]PortRange.
 func manyOf(at any) bool { return reflect.TypeOf(at).Elem().Kind() == reflect.Slice }
 
 // textOf is the text of one value; empty for the zero value, but for a number

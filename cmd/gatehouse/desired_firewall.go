@@ -15,7 +15,7 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
 	}
 	for _, i := range doc.Interfaces {
-		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: i.Addresses}
+		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: now.addressesOf(i)}
 		for _, r := range doc.Routes {
 			if onLink(i, r.Via) {
 				fi.Routed = append(fi.Routed, r.Destination)
@@ -23,6 +23,7 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		}
 		p.Interfaces = append(p.Interfaces, fi)
 	}
+	following := now.following(doc)
 	for _, z := range doc.Zones {
 		p.Zones = append(p.Zones, string(z.Name))
 		if z.Manage {
@@ -34,6 +35,9 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		for i, r := range l.Entries {
 			fl.Ranges[i] = firewall.Range(r)
 		}
+		for _, n := range following.networks(l.Following) {
+			fl.Ranges = append(fl.Ranges, firewall.Range(store.RangeOf(n)))
+		}
 		p.Lists = append(p.Lists, fl)
 	}
 	for _, d := range doc.Firewall.Defaults {
@@ -43,21 +47,21 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 	p.Rules, p.TunnelZones = who.rules(), who.zones()
 	p.Lists = who.lists
 	for _, f := range doc.Firewall.Forwards {
-		if f.Enabled {
+		switch {
+		case !f.Enabled:
+		case f.To.Interface != "":
+			if r, ok := following.opened(doc, f); ok {
+				p.Rules = append(p.Rules, r)
+			}
+		default:
 			p.Forwards = append(p.Forwards, firewall.Forward{
 				ID: f.Name, Address: f.Address, Protocols: split(f.Protocol), Ports: firewall.PortRange(f.Ports),
-				To: f.To, ToPort: f.ToPort, Sources: f.Sources, SourceLists: f.SourceLists, Log: f.Log,
+				To: f.To.Addr, ToPort: f.ToPort, Sources: f.Sources, SourceLists: f.SourceLists, Log: f.Log,
 			})
 		}
 	}
 	for _, n := range doc.Firewall.NAT {
-		if n.Enabled {
-			fn := firewall.NAT{ID: n.Name, Exempt: n.Action == store.NATExempt, Sources: n.Sources, Destinations: n.Destinations}
-			if n.Action == store.NATOneToOne {
-				fn.Outside = netip.PrefixFrom(n.Address, n.Address.BitLen())
-			} else {
-				fn.Address = n.Address
-			}
+		if fn, ok := following.translated(n); ok && n.Enabled {
 			p.NAT = append(p.NAT, fn)
 		}
 	}

@@ -19,6 +19,7 @@ func (m *members) rules() []firewall.Rule {
 	for _, s := range m.doc.Schedules {
 		schedules[s.Name] = s
 	}
+	following := m.now.following(m.doc)
 	var out []firewall.Rule
 	for _, r := range m.doc.Firewall.Rules {
 		if r.Disabled {
@@ -26,11 +27,15 @@ func (m *members) rules() []firewall.Rule {
 		}
 		fr := firewall.Rule{
 			ID: r.Name, From: string(r.From), To: string(r.To),
-			Sources: r.Sources, Destinations: r.Destinations, SourceMACs: macs(r.SourceMACs),
+			Sources: following.networks(r.Sources), Destinations: following.networks(r.Destinations), SourceMACs: macs(r.SourceMACs),
 			SourceLists:      slices.Concat(r.SourceLists, m.ids(r.SourceUsers, r.SourceGroups, r.SourceBranches)),
 			DestinationLists: slices.Concat(r.DestinationLists, m.ids(r.DestinationUsers, r.DestinationGroups, r.DestinationBranches)),
 			Protocol:         protocols[r.Protocol], Ports: portRanges(r.Ports), DSCP: codePoints(r.DSCP),
 			Limit: limit(r), Action: actions[r.Action], Log: r.Log,
+		}
+		// What follows a prefix that is not there is nobody, not anybody.
+		if len(r.Sources) > 0 && len(fr.Sources)+len(fr.SourceLists) == 0 || len(r.Destinations) > 0 && len(fr.Destinations)+len(fr.DestinationLists) == 0 {
+			continue
 		}
 		for _, name := range r.Services {
 			fr.Services = append(fr.Services, matched(services[name])...)

@@ -165,10 +165,10 @@ func TestNamedObjectsReachTheFirewall(t *testing.T) {
 		store.Rule{Name: "named", From: "guest", To: store.ZoneWAN, DestinationLists: []string{"blocked"}, Services: []string{"dns", "gre"}, Action: store.Drop},
 		store.Rule{Name: "switched-off", From: "guest", To: store.ZoneWAN, Action: store.Allow, Disabled: true})
 	doc.Firewall.Forwards = []store.Forward{
-		{Name: "web", Enabled: true, Protocol: "tcp", Ports: store.PortRange{First: 443, Last: 443}, To: addr("10.9.0.7"), ToPort: 8443},
-		{Name: "sleeping", Protocol: "tcp", Ports: store.PortRange{First: 444, Last: 444}, To: addr("10.9.0.7")}}
+		{Name: "web", Enabled: true, Protocol: "tcp", Ports: store.PortRange{First: 443, Last: 443}, To: store.Target{Addr: addr("10.9.0.7")}, ToPort: 8443},
+		{Name: "sleeping", Protocol: "tcp", Ports: store.PortRange{First: 444, Last: 444}, To: store.Target{Addr: addr("10.9.0.7")}}}
 	doc.Firewall.NAT = []store.NAT{
-		{Name: "mail", Enabled: true, Action: store.NATSource, Sources: []netip.Prefix{netip.MustParsePrefix("10.1.0.25/32")}, Address: addr("203.0.113.2")}}
+		{Name: "mail", Enabled: true, Action: store.NATSource, Sources: []store.Network{store.Fixed(netip.MustParsePrefix("10.1.0.25/32"))}, Address: addr("203.0.113.2")}}
 	if err := doc.Validate(); err != nil {
 		t.Fatal(err)
 	}

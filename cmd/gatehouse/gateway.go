@@ -42,7 +42,11 @@ type gateway struct {
 	doc      store.Document // in force
 	revision int64          // in force; 0 before the first apply
 	peers    resolved
-	trial    *trial // nil when the revision in force is confirmed
+	// addresses are those that devices had for a time when they were last seen.
+	addresses network.Addresses
+	// toldAddresses are those that events have told of.
+	toldAddresses network.Addresses
+	trial         *trial // nil when the revision in force is confirmed
 	// backupFault says why there is no backup of today; empty if all is well.
 	backupFault string
 	// beginning is set until what Begin began is carried out; outcome is the

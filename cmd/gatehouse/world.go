@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gatehouse/network"
 	"gatehouse/store"
 )
 
@@ -16,6 +17,9 @@ type world struct {
 	holders []store.Holder
 	// offset is how many seconds the system's time zone is ahead of UTC.
 	offset int
+	// addresses are those that devices have for a time: the provider's, or from a
+	// prefix of the provider's.
+	addresses network.Addresses
 }
 
 // resolved are the addresses of peers that are configured by name.
@@ -24,15 +28,19 @@ type resolved map[string][]netip.Addr
 // look finds out what the world is for a document. What cannot be found out
 // stays as it was.
 func (g *gateway) look(ctx context.Context, doc store.Document) (world, error) {
-	return lookAt(ctx, g.db, doc, g.lookUpPeers(ctx, doc), time.Now())
+	now, err := lookAt(ctx, g.db, doc, g.lookUpPeers(ctx, doc), time.Now())
+	now.addresses = g.lookAtAddresses()
+	return now, err
 }
 
 // known is look without asking anybody outside.
 func (g *gateway) known(ctx context.Context, doc store.Document) (world, error) {
 	g.mu.Lock()
-	peers := g.peers
+	peers, addresses := g.peers, g.addresses
 	g.mu.Unlock()
-	return lookAt(ctx, g.db, doc, peers, time.Now())
+	now, err := lookAt(ctx, g.db, doc, peers, time.Now())
+	now.addresses = addresses
+	return now, err
 }
 
 // lookAt is what the world is for a document at a time.

@@ -44,7 +44,7 @@ func forwarded(ctx context.Context, l *Office) (string, error) {
 	doc.Firewall.Rules = []store.Rule{{Name: "no-strangers", From: store.ZoneWAN, To: store.ZoneLAN,
 		SourceLists: []string{"strangers"}, Services: []string{"web"}, Action: store.Drop, Log: true}}
 	doc.Firewall.Forwards = []store.Forward{{Name: "pc", Enabled: true, Protocol: "tcp",
-		Ports: store.PortRange{First: 8088, Last: 8088}, To: netip.MustParseAddr(hqPC), ToPort: 80}}
+		Ports: store.PortRange{First: 8088, Last: 8088}, To: store.Target{Addr: netip.MustParseAddr(hqPC)}, ToPort: 80}}
 	outside := hqWAN + ":8088"
 	if _, err := l.Web.knocks(ctx, outside); err == nil {
 		return "", errors.New("the port was open before")
