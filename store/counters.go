@@ -11,8 +11,11 @@ import (
 type RuleCounter struct {
 	Rule           string
 	Packets, Bytes uint64
-	// Hit is about when the last packet was counted.
+	// Hit is about when the last packet was counted; zero if none was.
 	Hit time.Time
+	// Since is when the rule came into force as it is; zero if nobody knows, or
+	// for the firewall's own.
+	Since time.Time
 }
 
 // keepCounters is how long the counter of a rule stays that counts nothing,
@@ -46,7 +49,7 @@ func (db *DB) PutRuleCounters(ctx context.Context, all []RuleCounter, now time.T
 	})
 }
 
-// RuleCounters reads all, by rule.
+// RuleCounters reads all, by rule; also those rules that counted nothing yet.
 func (db *DB) RuleCounters(ctx context.Context) (map[string]RuleCounter, error) {
 	rows, err := db.reader.QueryContext(ctx, "SELECT rule, packets, bytes, hit FROM rule_counters")
 	if err != nil {
@@ -63,5 +66,17 @@ func (db *DB) RuleCounters(ctx context.Context) (map[string]RuleCounter, error) 
 		c.Packets, c.Bytes, c.Hit = uint64(packets), uint64(bytes), fromMillis(hit)
 		out[c.Rule] = c
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	since, err := db.rulesSince(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for rule, s := range since {
+		c := out[rule]
+		c.Rule, c.Since = rule, s.since
+		out[rule] = c
+	}
+	return out, nil
 }

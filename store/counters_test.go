@@ -21,7 +21,7 @@ func TestCountersAreWrittenWhenTheyCount(t *testing.T) {
 	hit := now
 	put(0, RuleCounter{Rule: "web", Packets: 5, Bytes: 500}, RuleCounter{Rule: "never"})
 	got, err := open(t, dir).RuleCounters(ctx)
-	if err != nil || len(got) != 1 || got["web"] != (RuleCounter{"web", 5, 500, hit}) {
+	if err != nil || len(got) != 1 || got["web"] != (RuleCounter{Rule: "web", Packets: 5, Bytes: 500, Hit: hit}) {
 		t.Errorf("%v %v", got, err)
 	}
 	// What counts nothing for more than a year is forgotten.

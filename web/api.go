@@ -99,6 +99,8 @@ type apiRow struct {
 	// Position is the place of an object whose place matters, from 1.
 	Position int  `json:"position,omitempty"`
 	Off      bool `json:"off,omitempty"`
+	// Matched is only of rules and forwards.
+	Matched *apiMatched `json:"matched,omitempty"`
 }
 
 func (s *server) apiObjects(w http.ResponseWriter, r *http.Request) {
@@ -112,14 +114,27 @@ func (s *server) apiObjects(w http.ResponseWriter, r *http.Request) {
 	if err != nil || limit < 1 || limit > 1000 {
 		limit = 100
 	}
-	rows, total, err := s.Store.Objects(r.Context(), k.Name, query, offset, limit)
+	var counted map[string]store.RuleCounter
+	idle := 0
+	if decides(k.Name) {
+		if counted, err = s.Gateway.Counted(r.Context()); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+		idle = idleDays(r.URL.Query())
+	}
+	rows, total, err := s.listed(r.Context(), k.Name, query, idle, counted, offset, limit)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
 	out := apiListing{Items: []apiRow{}, Total: total}
 	for _, row := range rows {
-		out.Items = append(out.Items, apiRow(row))
+		item := apiRow{Name: row.Name, Summary: row.Summary, Position: row.Position, Off: row.Off}
+		if c, ok := counted[row.Name]; ok {
+			item.Matched = matchedOf(c, s.Now())
+		}
+		out.Items = append(out.Items, item)
 	}
 	if offset+len(rows) < total {
 		out.Next = offset + len(rows)

@@ -18,6 +18,8 @@ type changesPage struct {
 	First   bool
 	Outcome string
 	Windows []window
+	// Idle are rules that nothing matched for long.
+	Idle []idleRule
 }
 
 // window is a choice of how long changes are on trial.
@@ -52,6 +54,7 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) {
 			p.Refused = err.Error()
 		}
 	}
+	p.Idle = s.idleRules(r)
 	s.render(w, r, http.StatusOK, "changes", view{Title: "Changes", Page: p})
 }
 

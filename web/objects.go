@@ -81,25 +81,11 @@ type listing struct {
 	// Counts says what each object decided, as a sentence; nil for kinds that
 	// decide nothing.
 	Counts map[string]string
-}
-
-// counts are what rules and forwards matched so far.
-func (s *server) counts(r *http.Request, k store.KindInfo) map[string]string {
-	if k.Name != "rule" && k.Name != "forward" {
-		return nil
-	}
-	counted, err := s.Gateway.Counted(r.Context())
-	if err != nil {
-		s.Log.Error("cannot read the counters", "err", err)
-		return nil
-	}
-	out := map[string]string{}
-	for name, c := range counted {
-		if c.Packets > 0 {
-			out[name] = fmt.Sprintf("%s, last %s ago", plural(int(c.Packets), "time"), ago(s.Now(), c.Hit))
-		}
-	}
-	return out
+	// Idle is for how many days nothing matched what is shown; 0 for all.
+	Idle int
+	// Whole and Idles are the addresses of other choices.
+	Whole string
+	Idles []idleChoice
 }
 
 // part reads which part of a list is asked for.
@@ -137,15 +123,27 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	offset, query := part(r)
-	rows, total, err := s.Store.Objects(r.Context(), k.Name, query, offset, rowsOnPage)
+	l := listing{Kind: k, Query: query, Idle: idleDays(r.URL.Query())}
+	var counted map[string]store.RuleCounter
+	var err error
+	if decides(k.Name) {
+		if counted, err = s.Gateway.Counted(r.Context()); err != nil {
+			s.Log.Error("cannot read the counters", "err", err)
+		}
+		l.Counts = s.counts(counted)
+		l.Whole, l.Idles = r.URL.Path, idleChoices(r.URL.Path, l.Idle)
+	} else {
+		l.Idle = 0
+	}
+	l.Rows, l.Total, err = s.listed(r.Context(), k.Name, query, l.Idle, counted, offset, rowsOnPage)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	l := listing{Kind: k, Rows: rows, Query: query, Offset: offset, All: total, First: offset + 1, Last: offset + len(rows), Total: total}
-	l.Back, l.More = around(r, offset, len(rows), total)
-	l.Counts = s.counts(r, k)
-	if k.Ordered && query != "" {
+	l.Offset, l.All = offset, l.Total
+	l.First, l.Last = offset+1, offset+len(l.Rows)
+	l.Back, l.More = around(r, offset, len(l.Rows), l.Total)
+	if k.Ordered && (query != "" || l.Idle > 0) {
 		if _, l.All, err = s.Store.Objects(r.Context(), k.Name, "", 0, 1); err != nil {
 			s.fail(w, r, err)
 			return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gatehouse/firewall"
@@ -71,7 +72,23 @@ func (g *gateway) Counted(ctx context.Context) (map[string]store.RuleCounter, er
 		if c.Packets > was.Packets {
 			was.Hit = time.Now()
 		}
-		kept[c.Rule] = store.RuleCounter{Rule: c.Rule, Packets: c.Packets, Bytes: c.Bytes, Hit: was.Hit}
+		was.Rule, was.Packets, was.Bytes = c.Rule, c.Packets, c.Bytes
+		kept[c.Rule] = was
 	}
 	return kept, nil
+}
+
+// noteRules keeps since when each rule is as it is, for those that nothing
+// matches.
+func (g *gateway) noteRules(ctx context.Context) {
+	rev, err := g.db.Confirmed(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return // nothing is in force yet
+	}
+	if err == nil {
+		err = g.db.NoteRules(ctx, rev.Document, time.Now())
+	}
+	if err != nil {
+		g.log.Error("the age of rules cannot be kept", "err", err)
+	}
 }

@@ -144,6 +144,7 @@ func (g *gateway) keepDirectory(ctx context.Context) error {
 	for {
 		g.readDirectory(ctx)
 		g.startCounting(ctx)
+		g.noteRules(ctx)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -68,6 +68,7 @@ const views = [
   { name: "branch-delete-dialog", path: "/branches/branch", prepare: (page) => page.getByRole("link", { name: "Delete" }).click() },
   { name: "objects-all", path: "/objects" },
   { name: "objects-rules", path: "/objects/rules" },
+  { name: "objects-rules-idle", path: "/objects/rules?idle=90" },
   { name: "objects-lists", path: "/objects/lists" },
   { name: "objects-users", path: "/objects/users" },
   { name: "objects-schedules", path: "/objects/schedules" },
