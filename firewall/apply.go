@@ -8,9 +8,6 @@ import (
 	"maps"
 	"sync"
 	"time"
-
-	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 )
 
 // Applier writes rulesets into the kernel of the network namespace that the
@@ -76,7 +73,7 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	// A digest of the whole text, so once: a list may be long.
 	generation := r.generation()
 	steps := r.steps(start, generation)
-	if err := send(steps, r.bufferFor(len(steps))); err != nil {
+	if err := send(steps); err != nil {
 		// The kernel may have committed and only failed to say so.
 		held, lookErr := heldGeneration()
 		if lookErr != nil {
@@ -91,32 +88,4 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	}
 	a.log.Info("firewall applied", "generation", generation, "steps", len(steps), "took", time.Since(began).Round(time.Millisecond))
 	return nil
-}
-
-// send runs steps as one batch over a connection of its own: after an error a
-// connection may hold replies that belong to the past.
-func send(steps []step, buffer int) error {
-	c, err := dial(buffer)
-	if err != nil {
-		return err
-	}
-	defer c.CloseLasting()
-	for _, s := range steps {
-		if err := s.add(c); err != nil {
-			return fmt.Errorf("%s: %w", s.what, err)
-		}
-	}
-	return c.Flush()
-}
-
-// dial opens nf_tables with buffers of at least that many bytes, beyond the
-// system's limit where the capability allows.
-func dial(buffer int) (*nftables.Conn, error) {
-	c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(n *netlink.Conn) error {
-		return errors.Join(n.SetReadBuffer(buffer), n.SetWriteBuffer(buffer))
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("open nf_tables: %w", err)
-	}
-	return c, nil
 }

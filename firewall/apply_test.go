@@ -91,6 +91,17 @@ func TestARefusedRulesetLeavesTheOldOneAndNamesTheRule(t *testing.T) {
 			s.spans = append(s.spans, addressSet("", []span{{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.20")}}).spans...)
 			r.addSet(s)
 		}, "set spoiled"},
+		{"one element among many that goes to no chain", func(r *Ruleset) {
+			s := set{name: "spoiled", key: shape{has: hasTransport | hasPort}.key(), verdicts: true}
+			for i := range 1000 {
+				to := accept
+				if i == 777 {
+					to = goTo("do_my-rule_drop")
+				}
+				s.elements = append(s.elements, shape{has: hasTransport | hasPort}.element(&box{has: hasTransport | hasPort, over: overTCP, ports: PortRange{uint16(i), uint16(i)}}, to))
+			}
+			r.addSet(s)
+		}, "tcp . 777 of rule my-rule"},
 		{"a chain of a kind that the hook has not", func(r *Ruleset) {
 			r.addChain("twisted", &hook{kind: "nat", point: "forward", priority: "filter"})
 		}, "chain twisted"},

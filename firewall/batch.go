@@ -2,11 +2,11 @@ package firewall
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
-	"golang.org/x/sys/unix"
 )
 
 // elementsPerMessage keeps one message of set elements below 64 KiB: the
@@ -18,6 +18,10 @@ const elementsPerMessage = 500
 type step struct {
 	what string // for a person: `chain forward, rule 3 "web-in"`
 	add  func(*nftables.Conn) error
+	// messages is how many it is, if not one.
+	messages int
+	// finer are the parts of which one may be at fault.
+	finer func() []step
 }
 
 // steps are the messages that make the table, in an order in which nothing
@@ -26,7 +30,7 @@ type step struct {
 func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
 	names := setNames{}
-	out := []step{{"table " + tableName, func(c *nftables.Conn) error {
+	out := []step{{what: "table " + tableName, messages: 3, add: func(c *nftables.Conn) error {
 		// Deleting needs something to delete: with the first message the
 		// batch is right whether or not the table is there.
 		c.AddTable(table)
@@ -35,7 +39,7 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 		return nil
 	}}}
 	for _, id := range r.counters {
-		out = append(out, step{"counter of rule " + id, func(c *nftables.Conn) error {
+		out = append(out, step{what: "counter of rule " + id, add: func(c *nftables.Conn) error {
 			c.AddObj(&nftables.NamedObj{
 				Table: table, Name: counterName(id), Type: nftables.ObjTypeCounter,
 				Obj: &expr.Counter{Packets: start[id].Packets, Bytes: start[id].Bytes},
@@ -44,7 +48,7 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 		}})
 	}
 	for _, ch := range r.chains {
-		out = append(out, step{"chain " + ch.name, func(c *nftables.Conn) error {
+		out = append(out, step{what: "chain " + ch.name, add: func(c *nftables.Conn) error {
 			c.AddChain(ch.kernel(table))
 			return nil
 		}})
@@ -58,13 +62,13 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 			if line.comment != "" {
 				what += fmt.Sprintf(" %q", line.comment)
 			}
-			out = append(out, step{what, func(c *nftables.Conn) error {
+			out = append(out, step{what: what, add: func(c *nftables.Conn) error {
 				c.AddRule(line.kernel(table, &nftables.Chain{Name: ch.name, Table: table}, names))
 				return nil
 			}})
 		}
 	}
-	return append(out, step{"generation marker", func(c *nftables.Conn) error {
+	return append(out, step{what: "generation marker", add: func(c *nftables.Conn) error {
 		c.AddChain(&nftables.Chain{Name: generation, Table: table})
 		return nil
 	}})
@@ -111,7 +115,7 @@ func (s set) kernel(table *nftables.Table) *nftables.Set {
 
 func (s set) steps(table *nftables.Table, names setNames) []step {
 	k := s.kernel(table)
-	first := step{"set " + s.name, func(c *nftables.Conn) error {
+	first := step{what: "set " + s.name, add: func(c *nftables.Conn) error {
 		k.ID = 0 // the batch that is being built gives a new one
 		if err := c.AddSet(k, nil); err != nil {
 			return err
@@ -126,11 +130,41 @@ func (s set) steps(table *nftables.Table, names setNames) []step {
 func (s set) fill(k *nftables.Set) []step {
 	var out []step
 	for first := 0; first < s.size(); first += elementsPerMessage / 2 {
-		out = append(out, step{fmt.Sprintf("set %s, elements from the %dth", s.name, first+1), func(c *nftables.Conn) error {
-			return c.SetAddElements(k, s.kernelElements(first, min(first+elementsPerMessage/2, s.size())))
-		}})
+		last := min(first+elementsPerMessage/2, s.size())
+		out = append(out, step{what: fmt.Sprintf("set %s, elements from the %dth", s.name, first+1), add: func(c *nftables.Conn) error {
+			return c.SetAddElements(k, s.kernelElements(first, last))
+		}, finer: func() []step { return s.fillSingly(k, first, last) }})
 	}
 	return out
+}
+
+// fillSingly puts the elements in one by one.
+func (s set) fillSingly(k *nftables.Set, first, last int) []step {
+	var out []step
+	i := first
+	for e := range s.part(first, last) {
+		n := i
+		out = append(out, step{what: fmt.Sprintf("set %s, element %s", s.name, e.name()), add: func(c *nftables.Conn) error {
+			return c.SetAddElements(k, s.kernelElements(n, n+1))
+		}})
+		i++
+	}
+	return out
+}
+
+// name is for a person: the key, and whose it is.
+func (e element) name() string {
+	chain, ok := strings.CutPrefix(string(e.verdict), gotoKeyword)
+	if !ok {
+		return e.label
+	}
+	if id, ok := strings.CutPrefix(chain, "within_"); ok {
+		return e.label + " of rule " + id
+	}
+	if id, ok := strings.CutPrefix(chain, "do_"); ok {
+		return e.label + " of rule " + id[:strings.LastIndexByte(id, '_')]
+	}
+	return e.label
 }
 
 func (r rule) kernel(table *nftables.Table, chain *nftables.Chain, names setNames) *nftables.Rule {
@@ -142,34 +176,4 @@ func (r rule) kernel(table *nftables.Table, chain *nftables.Chain, names setName
 		out.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
 	}
 	return out
-}
-
-// The least buffer a batch gets, and what one message needs of it.
-const (
-	leastBuffer     = 8 << 20
-	bufferPerStep   = 4 << 10
-	bufferPerSetMsg = 64 << 10
-)
-
-// bufferFor is the socket buffer in bytes that holds a batch and its
-// acknowledgements; with too small a one the kernel commits and says ENOBUFS.
-func (r Ruleset) bufferFor(steps int) int {
-	n := steps * bufferPerStep
-	for _, s := range r.sets {
-		n += (2*s.size()/elementsPerMessage + 1) * bufferPerSetMsg
-	}
-	return max(leastBuffer, n)
-}
-
-// isCounter tells a counter from other objects of the table.
-func isCounter(o nftables.Obj) (name string, packets, bytes uint64, ok bool) {
-	n, ok := o.(*nftables.NamedObj)
-	if !ok || n.Type != unix.NFT_OBJECT_COUNTER {
-		return "", 0, 0, false
-	}
-	c, ok := n.Obj.(*expr.Counter)
-	if !ok {
-		return "", 0, 0, false
-	}
-	return n.Name, c.Packets, c.Bytes, true
 }

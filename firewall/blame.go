@@ -9,36 +9,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blame finds which object the kernel refused: its error does not say. It
-// tries ever longer beginnings of the batch in a network namespace that is
-// thrown away, so the one in force is never touched. Where no such namespace
-// can be made, or where the batch is accepted there, cause comes back as it is.
+// blame finds which object the kernel refused, where its answer does not say:
+// it is about the batch as a whole, or about many elements at once. It tries
+// parts of the batch in a network namespace that is thrown away, so the one in
+// force is never touched. Where no such namespace can be made, or where the batch
+// is accepted there, cause comes back as it is.
 func (r Ruleset) blame(cause error) error {
+	steps := r.steps(nil, r.generation())
+	var refused *refusedError
+	if errors.As(cause, &refused) && steps[refused.step].finer == nil {
+		return cause
+	}
 	done := make(chan error, 1)
 	go func() {
 		// Not unlocked: the thread is in another namespace and must end with
 		// this goroutine instead of serving others.
 		runtime.LockOSThread()
-		done <- r.bisect(cause)
+		done <- bisect(steps, cause)
 	}()
 	return <-done
 }
 
-func (r Ruleset) bisect(cause error) error {
+func bisect(steps []step, cause error) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return cause
 	}
-	steps := r.steps(nil, r.generation())
-	fails := func(n int) bool {
-		err := send(steps[:n], r.bufferFor(n))
-		if errors.Is(err, unix.ENOBUFS) {
-			err = nil
-		}
-		return err != nil
+	fails := func(steps []step) bool {
+		err := send(steps)
+		return err != nil && !errors.Is(err, unix.ENOBUFS)
 	}
-	if !fails(len(steps)) {
+	// first finds the first of more that fails behind the steps before it.
+	first := func(before, more []step) (int, bool) {
+		before = before[:len(before):len(before)]
+		if !fails(append(before, more...)) {
+			return 0, false
+		}
+		return sort.Search(len(more)-1, func(n int) bool { return fails(append(before, more[:n+1]...)) }), true
+	}
+	n, ok := first(nil, steps)
+	if !ok {
 		return cause
 	}
-	n := sort.Search(len(steps)-1, func(n int) bool { return fails(n + 1) })
-	return fmt.Errorf("the kernel refuses %s: %w", steps[n].what, cause)
+	what, why := steps[n].what, cause
+	if finer := steps[n].finer; finer != nil {
+		more := finer()
+		if at, ok := first(steps[:n], more); ok {
+			what = more[at].what
+		}
+	}
+	var refused *refusedError
+	if errors.As(cause, &refused) {
+		why = refused.err
+	}
+	return fmt.Errorf("the kernel refuses %s: %w", what, why)
 }

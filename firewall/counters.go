@@ -3,11 +3,13 @@ package firewall
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 
-	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Counter is how much one rule decided since it exists: an admin's, by its
@@ -34,26 +36,51 @@ func (a *Applier) Counters(ctx context.Context) ([]Counter, error) {
 }
 
 func (a *Applier) counters() ([]Counter, error) {
-	held, err := heldGeneration()
-	if err != nil || held == "" {
-		return nil, err
-	}
-	c, err := dial(leastBuffer)
-	if err != nil {
-		return nil, err
-	}
-	defer c.CloseLasting()
-	objects, err := c.GetNamedObjects(&nftables.Table{Name: tableName, Family: nftables.TableFamilyINet})
-	if err != nil {
-		return nil, fmt.Errorf("read counters: %w", err)
-	}
 	var out []Counter
-	for _, o := range objects {
-		name, packets, bytes, ok := isCounter(o)
-		if id, ours := strings.CutPrefix(name, counterName("")); ok && ours {
-			out = append(out, Counter{Rule: id, Packets: packets, Bytes: bytes})
+	ask := []netlink.Attribute{named(unix.NFTA_OBJ_TABLE, tableName)}
+	err := dump("counters", unix.NFT_MSG_GETOBJ, ask, func(attributes []byte) error {
+		c, ok, err := readCounter(attributes)
+		if ok {
+			out = append(out, c)
 		}
+		return err
+	})
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b Counter) int { return cmp.Compare(a.Rule, b.Rule) })
 	return out, nil
+}
+
+// readCounter reads an object of nf_tables; false if it is no rule's counter.
+func readCounter(attributes []byte) (c Counter, ok bool, err error) {
+	d, err := netlink.NewAttributeDecoder(attributes)
+	if err != nil {
+		return c, false, err
+	}
+	d.ByteOrder = binary.BigEndian
+	table, kind, ours := "", uint32(0), false
+	for d.Next() {
+		switch d.Type() {
+		case unix.NFTA_OBJ_TABLE:
+			table = d.String()
+		case unix.NFTA_OBJ_NAME:
+			c.Rule, ours = strings.CutPrefix(d.String(), counterName(""))
+		case unix.NFTA_OBJ_TYPE:
+			kind = d.Uint32()
+		case unix.NFTA_OBJ_DATA:
+			d.Nested(func(in *netlink.AttributeDecoder) error {
+				for in.Next() {
+					switch in.Type() {
+					case unix.NFTA_COUNTER_BYTES:
+						c.Bytes = in.Uint64()
+					case unix.NFTA_COUNTER_PACKETS:
+						c.Packets = in.Uint64()
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return c, ours && table == tableName && kind == unix.NFT_OBJECT_COUNTER, d.Err()
 }

@@ -10,42 +10,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldElements is how many keys the kernel holds of a set. It has a socket of
-// its own for two reasons. The library makes an object of 250 bytes of each
-// key, which for a list of 100,000 is more memory than all the rest of a
-// gateway. And the kernel answers in pieces as large as the first buffer that
-// it is given, and walks the set from its start for each piece: with the
-// library's page-sized buffers 100,000 addresses take two seconds.
-func heldElements(set string) (int, error) {
+// dump asks nf_tables for all of one kind and calls each with the attributes of
+// every object. It has a socket of its own for two reasons. The library makes an
+// object of each key of a set, which for a list of 100,000 is more memory than
+// all the rest of a gateway. And the kernel answers in pieces as large as the
+// first buffer that it is given, and walks from the start for each piece: with
+// the library's page-sized buffers 100,000 addresses take two seconds.
+func dump(what string, kind uint16, ask []netlink.Attribute, each func(attributes []byte) error) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
-		return 0, fmt.Errorf("open nf_tables: %w", err)
+		return fmt.Errorf("open nf_tables: %w", err)
 	}
 	defer unix.Close(fd)
-	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: append([]byte(tableName), 0)},
-		{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: append([]byte(set), 0)},
-	})
+	attributes, err := netlink.MarshalAttributes(ask)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	// struct nfgenmsg: family, version, two bytes of resource ID.
 	head := []byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}
-	ask, err := netlink.Message{
+	text, err := netlink.Message{
 		Header: netlink.Header{
 			Length: uint32(unix.NLMSG_HDRLEN + len(head) + len(attributes)), Sequence: 1,
-			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETSETELEM),
+			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
 			Flags: netlink.Request | netlink.Dump,
 		},
 		Data: append(head, attributes...),
 	}.MarshalBinary()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := unix.Sendto(fd, ask, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, fmt.Errorf("ask for set %s: %w", set, err)
+	if err := unix.Sendto(fd, text, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("ask for %s: %w", what, err)
 	}
-	n := 0
 	buffer := make([]byte, dumpBuffer)
 	for {
 		size, _, err := unix.Recvfrom(fd, buffer, 0)
@@ -53,30 +49,84 @@ func heldElements(set string) (int, error) {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("read set %s: %w", set, err)
+			return fmt.Errorf("read %s: %w", what, err)
 		}
 		messages, err := syscall.ParseNetlinkMessage(buffer[:size])
 		if err != nil {
-			return 0, fmt.Errorf("read set %s: %w", set, err)
+			return fmt.Errorf("read %s: %w", what, err)
 		}
 		for _, m := range messages {
 			switch {
 			case m.Header.Flags&unix.NLM_F_DUMP_INTR != 0:
-				return 0, fmt.Errorf("set %s changed while it was read", set)
+				return fmt.Errorf("%s: %w", what, errChanged)
 			case m.Header.Type == unix.NLMSG_DONE:
-				return n, nil
+				return nil
 			case m.Header.Type == unix.NLMSG_ERROR:
-				return 0, fmt.Errorf("read set %s: %w", set, errorIn(m.Data))
+				return fmt.Errorf("read %s: %w", what, errorIn(m.Data))
 			case len(m.Data) < len(head):
-				return 0, fmt.Errorf("set %s: the kernel's answer is cut off", set)
+				return fmt.Errorf("%s: the kernel's answer is cut off", what)
 			}
-			in, err := countElements(m.Data[len(head):])
-			if err != nil {
-				return 0, fmt.Errorf("set %s: %w", set, err)
+			if err := each(m.Data[len(head):]); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
 			}
-			n += in
 		}
 	}
+}
+
+// errChanged says that an answer is of two states.
+var errChanged = errors.New("changed while it was read")
+
+func named(attribute uint16, name string) netlink.Attribute {
+	return netlink.Attribute{Type: attribute, Data: append([]byte(name), 0)}
+}
+
+// heldElements is how many keys the kernel holds of a set.
+func heldElements(set string) (n int, err error) {
+	ask := []netlink.Attribute{named(unix.NFTA_SET_ELEM_LIST_TABLE, tableName), named(unix.NFTA_SET_ELEM_LIST_SET, set)}
+	err = dump("set "+set, unix.NFT_MSG_GETSETELEM, ask, func(attributes []byte) error {
+		in, err := countElements(attributes)
+		n += in
+		return err
+	})
+	return n, err
+}
+
+// heldRules is how many rules the kernel holds in each chain of the table.
+func heldRules() (map[string]int, error) {
+	out := map[string]int{}
+	ask := []netlink.Attribute{named(unix.NFTA_RULE_TABLE, tableName)}
+	err := dump("rules", unix.NFT_MSG_GETRULE, ask, func(attributes []byte) error {
+		return ofTable(attributes, unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, func(chain string) { out[chain]++ })
+	})
+	return out, err
+}
+
+// heldChains calls each with the names of the table's chains.
+func heldChains(each func(string)) error {
+	return dump("chains", unix.NFT_MSG_GETCHAIN, nil, func(attributes []byte) error {
+		return ofTable(attributes, unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME, each)
+	})
+}
+
+// ofTable calls fn with one text of an object, if it is of our table.
+func ofTable(attributes []byte, table, wanted uint16, fn func(string)) error {
+	d, err := netlink.NewAttributeDecoder(attributes)
+	if err != nil {
+		return err
+	}
+	in, name := "", ""
+	for d.Next() {
+		switch d.Type() {
+		case table:
+			in = d.String()
+		case wanted:
+			name = d.String()
+		}
+	}
+	if in == tableName {
+		fn(name)
+	}
+	return d.Err()
 }
 
 // dumpBuffer is as much as the kernel puts into one piece of an answer, and

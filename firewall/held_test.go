@@ -35,7 +35,7 @@ func TestALongListIsWholeInTheKernel(t *testing.T) {
 		if err != nil || n != 2*entries {
 			t.Errorf("%d keys, %v", n, err)
 		}
-		c, err := dial(leastBuffer)
+		c, err := nftables.New(nftables.AsLasting())
 		if err != nil {
 			t.Error(err)
 			return

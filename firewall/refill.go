@@ -51,7 +51,7 @@ func (a *Applier) Refill(ctx context.Context, id string, ranges []Range) error {
 		}
 		steps = append(steps, s.refill()...)
 	}
-	if err := send(steps, r.bufferFor(len(steps))); err != nil {
+	if err := send(steps); err != nil {
 		return fmt.Errorf("list %s not refilled: %w", id, err)
 	}
 	for _, s := range r.sets {
@@ -70,7 +70,7 @@ func (a *Applier) Refill(ctx context.Context, id string, ranges []Range) error {
 // refill empties a set that is there and fills it anew.
 func (s set) refill() []step {
 	k := s.kernel(&nftables.Table{Name: tableName, Family: nftables.TableFamilyINet})
-	first := step{"set " + s.name, func(c *nftables.Conn) error {
+	first := step{what: "set " + s.name, add: func(c *nftables.Conn) error {
 		c.FlushSet(k)
 		return nil
 	}}

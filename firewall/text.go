@@ -1,11 +1,14 @@
 package firewall
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,7 +31,9 @@ func Differing(old, new Ruleset) (oldText, newText string) {
 	}
 	same := map[string]bool{}
 	for _, s := range new.sets {
-		same[s.name] = len(s.spans) > longSet && slices.Equal(s.spans, sets[s.name].spans)
+		if len(s.spans) > longSet && slices.Equal(s.spans, sets[s.name].spans) {
+			same[s.name] = true
+		}
 	}
 	var a, b strings.Builder
 	old.write(&a, same)
@@ -45,8 +50,16 @@ func (r Ruleset) write(w io.Writer, unsaid map[string]bool) {
 		io.WriteString(w, "# Hours are UTC: load with TZ=UTC.\n")
 	}
 	fmt.Fprintf(w, "add table inet %[1]s\ndelete table inet %[1]s\ntable inet %[1]s {\n", tableName)
-	r.body(w, unsaid)
-	fmt.Fprintf(w, "\n\tchain %s {\n\t}\n}\n", r.generation())
+	generation := ""
+	if len(unsaid) == 0 { // the same text, so once
+		sum := newDigest()
+		r.body(io.MultiWriter(w, sum), nil)
+		generation = sum.generation()
+	} else {
+		r.body(w, unsaid)
+		generation = r.generation()
+	}
+	fmt.Fprintf(w, "\n\tchain %s {\n\t}\n}\n", generation)
 }
 
 const generationPrefix = "generation_"
@@ -54,9 +67,25 @@ const generationPrefix = "generation_"
 // generation is the name of an empty chain that tells which ruleset the
 // kernel holds.
 func (r Ruleset) generation() string {
-	sum := sha256.New()
+	sum := newDigest()
 	r.body(sum, nil)
-	return generationPrefix + hex.EncodeToString(sum.Sum(nil)[:8])
+	return sum.generation()
+}
+
+// digest is of text that comes in many small pieces.
+type digest struct {
+	*bufio.Writer
+	sum hash.Hash
+}
+
+func newDigest() digest {
+	sum := sha256.New()
+	return digest{bufio.NewWriterSize(sum, 64<<10), sum}
+}
+
+func (d digest) generation() string {
+	d.Flush()
+	return generationPrefix + hex.EncodeToString(d.sum.Sum(nil)[:8])
 }
 
 // body writes all objects with empty lines between them.
@@ -72,7 +101,7 @@ func (r Ruleset) body(w io.Writer, unsaid map[string]bool) {
 		between()
 	}
 	for _, id := range r.counters {
-		fmt.Fprintf(w, "\tcounter %s {\n\t}\n", counterName(id))
+		io.WriteString(w, "\tcounter "+counterName(id)+" {\n\t}\n")
 	}
 	for _, s := range r.sets {
 		between()
@@ -80,7 +109,7 @@ func (r Ruleset) body(w io.Writer, unsaid map[string]bool) {
 	}
 	for _, c := range r.chains {
 		between()
-		io.WriteString(w, c.text())
+		c.write(w)
 	}
 }
 
@@ -110,35 +139,33 @@ func (s set) write(w io.Writer, unsaid bool) {
 	case s.size() > 0:
 		io.WriteString(w, "\t\telements = {\n")
 		for e := range s.part(0, s.size()) {
-			io.WriteString(w, "\t\t\t"+e.label)
+			line := "\t\t\t" + e.label
 			if s.verdicts {
-				io.WriteString(w, " : "+e.verdict.text())
+				line += " : " + e.verdict.text()
 			}
 			if s.values != "" {
-				io.WriteString(w, " : "+e.valueLabel)
+				line += " : " + e.valueLabel
 			}
-			io.WriteString(w, ",\n")
+			io.WriteString(w, line+",\n")
 		}
 		io.WriteString(w, "\t\t}\n")
 	}
 	io.WriteString(w, "\t}\n")
 }
 
-func (c chain) text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\tchain %s {\n", c.name)
+func (c chain) write(w io.Writer) {
+	io.WriteString(w, "\tchain "+c.name+" {\n")
 	if h := c.hook; h != nil {
 		policy := "accept"
 		if h.drop {
 			policy = "drop"
 		}
-		fmt.Fprintf(&b, "\t\ttype %s hook %s priority %s; policy %s;\n", h.kind, h.point, h.priority, policy)
+		fmt.Fprintf(w, "\t\ttype %s hook %s priority %s; policy %s;\n", h.kind, h.point, h.priority, policy)
 	}
 	for _, r := range c.rules {
-		b.WriteString("\t\t" + r.text() + "\n")
+		io.WriteString(w, "\t\t"+r.text()+"\n")
 	}
-	b.WriteString("\t}\n")
-	return b.String()
+	io.WriteString(w, "\t}\n")
 }
 
 func (r rule) text() string {
@@ -147,7 +174,7 @@ func (r rule) text() string {
 		words = append(words, s.text())
 	}
 	if r.comment != "" {
-		words = append(words, fmt.Sprintf("comment %q", r.comment))
+		words = append(words, "comment "+strconv.Quote(r.comment))
 	}
 	return strings.Join(words, " ")
 }

@@ -12,7 +12,7 @@ func (r *Ruleset) dropUnused(live map[string]bool) {
 	for _, c := range r.chains {
 		for _, line := range c.rules {
 			for _, s := range line.statements {
-				for _, name := range named(s) {
+				for _, name := range setsOf(s) {
 					used[name] = true
 				}
 			}
@@ -27,9 +27,9 @@ func (r *Ruleset) dropUnused(live map[string]bool) {
 	})
 }
 
-// named are the sets that a statement names. The many that name none, and the
+// setsOf are the sets that a statement names. The many that name none, and the
 // few kinds that are in nearly every rule, are told apart without their text.
-func named(s statement) []string {
+func setsOf(s statement) []string {
 	switch m := s.(type) {
 	case addressIn:
 		return []string{m.set}

@@ -3,29 +3,21 @@ package firewall
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-
-	"github.com/google/nftables"
 )
 
 // heldGeneration is the marker of the ruleset the kernel holds; empty without
 // a table of ours.
 func heldGeneration() (string, error) {
-	c, err := dial(leastBuffer)
-	if err != nil {
-		return "", err
-	}
-	defer c.CloseLasting()
-	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return "", fmt.Errorf("list chains: %w", err)
-	}
-	for _, ch := range chains {
-		if ch.Table.Name == tableName && strings.HasPrefix(ch.Name, generationPrefix) {
-			return ch.Name, nil
+	generation := ""
+	err := heldChains(func(name string) {
+		if strings.HasPrefix(name, generationPrefix) {
+			generation = name
 		}
-	}
-	return "", nil
+	})
+	return generation, err
 }
 
 // verify compares what the kernel holds with the ruleset: the marker, every
@@ -40,21 +32,19 @@ func (r Ruleset) verify(generation string) error {
 	if held != generation {
 		return fmt.Errorf("generation %q instead of %q", held, generation)
 	}
-	c, err := dial(r.bufferFor(len(r.chains)))
+	rules, err := heldRules()
 	if err != nil {
 		return err
 	}
-	defer c.CloseLasting()
-	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
 	var errs []error
 	for _, ch := range r.chains {
-		rules, err := c.GetRules(table, &nftables.Chain{Name: ch.name, Table: table})
-		if err != nil {
-			return fmt.Errorf("read chain %s: %w", ch.name, err)
+		if n := rules[ch.name]; n != len(ch.rules) {
+			errs = append(errs, fmt.Errorf("chain %s has %d rules instead of %d", ch.name, n, len(ch.rules)))
 		}
-		if len(rules) != len(ch.rules) {
-			errs = append(errs, fmt.Errorf("chain %s has %d rules instead of %d", ch.name, len(rules), len(ch.rules)))
-		}
+		delete(rules, ch.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		errs = append(errs, fmt.Errorf("chain %s has %d rules and should not be there", name, rules[name]))
 	}
 	for _, s := range r.sets {
 		if s.filled {
