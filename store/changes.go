@@ -140,6 +140,9 @@ func zoneWord(z Zone) string {
 	return cmp.Or(zoneWords[z], string(z))
 }
 
+// Words are how sentences call a zone: "the office", or its name.
+func (z Zone) Words() string { return zoneWord(z) }
+
 func defaultChanges(old, new []ZoneDefault) []string {
 	type pair struct{ from, to Zone }
 	read := func(all []ZoneDefault) (map[pair]Action, []pair) {

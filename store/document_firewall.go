@@ -112,7 +112,8 @@ type Rule struct {
 	// Empty: always.
 	Schedules []string `json:"schedules,omitempty"`
 	// LimitRate is how many new connections may begin in each LimitPer (second,
-	// minute, hour, day), and LimitBurst how many more at once. LimitOpen is how
+	// minute, hour, day), spread evenly, and LimitBurst how many may begin at once;
+	// 0 means as many as LimitRate. LimitOpen is how
 	// many may be open. 0 means no limit. LimitPerSource counts each source
 	// address by itself. Only with allow: what is more is dropped.
 	LimitRate      uint32 `json:"limit_rate,omitempty" jsonschema:"maximum=1000000"`

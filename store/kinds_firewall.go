@@ -123,8 +123,8 @@ var ruleKind = within(kind[Rule]{
 		of("limit_rate", "the limit of new connections", func(r *Rule) any { return &r.LimitRate }).more().
 			help("How many may begin in the time below; what is more is dropped. Empty means no limit."),
 		of("limit_per", "the time of the limit", func(r *Rule) any { return &r.LimitPer }).choices("second", "minute", "hour", "day").more(),
-		of("limit_burst", "how many more at once", func(r *Rule) any { return &r.LimitBurst }).more().
-			help("How far the limit may be passed for a moment."),
+		of("limit_burst", "how many may begin at once", func(r *Rule) any { return &r.LimitBurst }).more().
+			help("The limit is spread evenly over its time; so many may come at once. Empty means as many as the limit."),
 		of("limit_open", "the limit of open connections", func(r *Rule) any { return &r.LimitOpen }).more().
 			help("How many may be open at the same time. Empty means no limit."),
 		of("limit_per_source", "limits for each source", func(r *Rule) any { return &r.LimitPerSource }).more().

@@ -27,6 +27,12 @@ type Gateway interface {
 	TakeBack(ctx context.Context, by string) error
 	// Reconnect closes a branch's tunnel and starts it again.
 	Reconnect(ctx context.Context, branch string) error
+	// Trace answers what would become of a connection; a store.ValidationError
+	// names what of the question is not understood.
+	Trace(ctx context.Context, q Question) (Answer, error)
+	// FirewallText is the whole of the rules as nft text, those in force or those
+	// of the draft.
+	FirewallText(ctx context.Context, draft bool) (string, error)
 	// Counted is how much each rule of the firewall decided, by its name.
 	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
 	packetReader

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -82,6 +83,18 @@ func (g *running) TakeBack(context.Context, string) error {
 	defer g.mu.Unlock()
 	g.status.Trial = Trial{Outcome: "Revision 7 was taken back: admin took it back."}
 	return nil
+}
+
+func (g *running) Trace(_ context.Context, q Question) (Answer, error) {
+	if q.Destination == "" {
+		return Answer{}, store.ValidationError{{Field: "destination", Code: "required", Message: "An IP address is needed."}}
+	}
+	a := Answer{Verdict: "reject", Rule: "no-mail-from-office", Kind: "rule", From: "lan", To: "wan", Draft: q.Draft}
+	return a.InWords(), nil
+}
+
+func (g *running) FirewallText(_ context.Context, draft bool) (string, error) {
+	return fmt.Sprintf("table inet gatehouse # draft: %v\n", draft), nil
 }
 
 func (g *running) Counted(context.Context) (map[string]store.RuleCounter, error) {

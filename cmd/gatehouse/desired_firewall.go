@@ -25,7 +25,9 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 	}
 	following := now.following(doc)
 	for _, z := range doc.Zones {
-		p.Zones = append(p.Zones, string(z.Name))
+		if len(z.Branches)+len(z.Groups) == 0 {
+			p.Zones = append(p.Zones, string(z.Name))
+		}
 		if z.Manage {
 			p.AdminZones = append(p.AdminZones, string(z.Name))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"time"
@@ -93,7 +94,7 @@ var periods = map[string]time.Duration{"second": time.Second, "minute": time.Min
 
 func limit(r store.Rule) firewall.Limit {
 	return firewall.Limit{
-		Rate: r.LimitRate, Per: periods[r.LimitPer], Burst: r.LimitBurst, Open: r.LimitOpen, PerSource: r.LimitPerSource,
+		Rate: r.LimitRate, Per: periods[r.LimitPer], Burst: cmp.Or(r.LimitBurst, r.LimitRate), Open: r.LimitOpen, PerSource: r.LimitPerSource,
 	}
 }
 

@@ -180,3 +180,40 @@ func TestRulesHoldDuringTheirSchedules(t *testing.T) {
 		}
 	}
 }
+
+func TestTheWholeLanguageCompiles(t *testing.T) {
+	d, err := compile(lively(t), world{holders: alices, offset: 3600}, 8443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := d.ruleset.String()
+	for _, want := range []string{"user-alice", "group-sales", "ip daddr 10.2.0.0/24 ", "02:00:5e:10:00:01", "10/minute burst 5 packets"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func TestOnlyMembersOfLiveListsCanBeReplaced(t *testing.T) {
+	policy := func(change func(*store.Document, *world)) firewall.Policy {
+		doc, now := lively(t), world{holders: alices}
+		change(&doc, &now)
+		return perimeter(doc, now, 8443)
+	}
+	before := policy(func(*store.Document, *world) {})
+	for name, c := range map[string]struct {
+		change func(*store.Document, *world)
+		same   bool
+	}{
+		"nothing":                {func(*store.Document, *world) {}, true},
+		"a device less":          {func(_ *store.Document, now *world) { now.holders = alices[1:] }, true},
+		"another offset":         {func(_ *store.Document, now *world) { now.offset = 3600 }, false},
+		"another branch":         {func(d *store.Document, _ *world) { d.Branches[0].RemoteNetworks = d.Branches[0].RemoteNetworks[:1] }, false},
+		"another rule":           {func(d *store.Document, _ *world) { d.Firewall.Rules[1].SourceUsers = []string{"bob"} }, false},
+		"another peer's address": {func(d *store.Document, _ *world) { d.Branches[0].Peer = "198.51.100.77" }, false},
+	} {
+		if same := sameButMembers(before, policy(c.change)); same != c.same {
+			t.Errorf("%s: %v", name, same)
+		}
+	}
+}

@@ -22,14 +22,15 @@ import (
 func firewallCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "firewall",
-		Short: "See what the running firewall does",
+		Short: "Ask what the firewall would do, and see what it does",
 	}
-	c.AddCommand(firewallLogCommand(dir), connectionsCommand(dir), talkersCommand(dir))
+	c.AddCommand(traceCommand(dir), exportRulesCommand(dir), firewallLogCommand(dir), connectionsCommand(dir), talkersCommand(dir))
 	return c
 }
 
 // firewallRoutes are the control socket's part of it.
 func (g *gateway) firewallRoutes(r chi.Router) {
+	g.traceRoutes(r)
 	r.Get("/firewall/log", g.controlLog)
 	r.Get("/firewall/connections", g.controlConnections)
 	r.Post("/firewall/connections/end", g.controlEnd)

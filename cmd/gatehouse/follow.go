@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -80,6 +81,19 @@ func (g *gateway) refreshHeld(ctx context.Context) error {
 	if reflect.DeepEqual(*before, after) {
 		return nil
 	}
+	if sameButMembers(*before, after) {
+		for i, l := range after.Lists {
+			if slices.Equal(before.Lists[i].Ranges, l.Ranges) {
+				continue
+			}
+			if err := g.perimeter.Refill(ctx, l.ID, l.Ranges); err != nil {
+				return fmt.Errorf("list %s: %w", l.ID, err)
+			}
+			g.log.Info("members of a list changed", "list", l.ID, "count", len(l.Ranges))
+		}
+		g.cut(ctx, after)
+		return nil
+	}
 	ruleset, err := firewall.Compile(after)
 	if err != nil {
 		return err
@@ -95,6 +109,24 @@ func (g *gateway) refreshHeld(ctx context.Context) error {
 	}
 	g.enforced = &after
 	return nil
+}
+
+// sameButMembers says whether two policies differ in the members of live lists
+// only.
+func sameButMembers(a, b firewall.Policy) bool {
+	if len(a.Lists) != len(b.Lists) {
+		return false
+	}
+	bare := func(p firewall.Policy) firewall.Policy {
+		p.Lists = slices.Clone(p.Lists)
+		for i := range p.Lists {
+			if p.Lists[i].Live {
+				p.Lists[i].Ranges = nil
+			}
+		}
+		return p
+	}
+	return reflect.DeepEqual(bare(a), bare(b))
 }
 
 // endWindows ends the connections that a rule allowed until its schedule was

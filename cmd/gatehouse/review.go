@@ -96,15 +96,8 @@ func inOffice(doc store.Document, addr netip.Addr) bool {
 		if !doc.Manages(i.Zone) {
 			continue
 		}
-		for _, a := range i.Addresses {
-			if a.Contains(addr) {
-				return true
-			}
-		}
-		for _, r := range doc.Routes {
-			if onLink(i, r.Via) && r.Destination.Contains(addr) {
-				return true
-			}
+		if inNetworks(doc, i, addr) {
+			return true
 		}
 	}
 	return false
