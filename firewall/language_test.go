@@ -10,7 +10,7 @@ func language() Policy {
 	p := office()
 	addr := netip.MustParseAddr
 	p.Interfaces = append(p.Interfaces, Interface{Device: "guest0", Zone: "guest", Addresses: prefixes("10.9.0.1/24", "fd00:9::1/64")})
-	p.Tunnels[0].Remote = prefixes("10.2.0.0/16", "fd00:2::/48")
+	p.Tunnels[0].Remote = prefixes("10.2.0.0/16", "fd00:2::/32")
 	p.Lists = []List{
 		{ID: "staff", Live: true, Ranges: []Range{{addr("10.2.9.0"), addr("10.2.9.255")}}},
 		{ID: "later", Live: true},

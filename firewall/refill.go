@@ -30,7 +30,7 @@ func listName(id string) string { return "list_" + id + "_" }
 
 // Refill replaces what is in a Live list by ranges, in the table in force, in
 // one batch: at every moment the list is the old or the new one. It reads back
-// how many keys the kernel holds. The next Apply puts in what its policy says.
+// how many elements the kernel holds. The next Apply puts in what its policy says.
 // On an error the list is as it was unless the error says otherwise.
 func (a *Applier) Refill(ctx context.Context, id string, ranges []Range) error {
 	a.mu.Lock()
@@ -46,22 +46,18 @@ func (a *Applier) Refill(ctx context.Context, id string, ranges []Range) error {
 	var steps []step
 	r := Ruleset{sets: liveSets(id, listPool(ranges))}
 	for _, s := range r.sets {
-		if _, err := heldElements(s.name); errors.Is(err, unix.ENOENT) {
+		if _, err := heldSet(s.name); errors.Is(err, unix.ENOENT) {
 			return NoLiveListError{id}
+		} else if err != nil {
+			return fmt.Errorf("list %s not refilled: %w", id, err)
 		}
 		steps = append(steps, s.refill()...)
 	}
 	if err := send(steps); err != nil {
 		return fmt.Errorf("list %s not refilled: %w", id, err)
 	}
-	for _, s := range r.sets {
-		held, err := heldElements(s.name)
-		if err != nil {
-			return fmt.Errorf("list %s refilled, but: %w", id, err)
-		}
-		if want := s.kernelSize(); held != want {
-			return fmt.Errorf("list %s refilled, but its set %s has %d keys instead of %d", id, s.name, held, want)
-		}
+	if err := r.verifySets(); err != nil {
+		return fmt.Errorf("list %s refilled, but the kernel holds something else: %w", id, err)
 	}
 	a.log.Debug("list refilled", "list", id, "ranges", len(ranges), "took", time.Since(began).Round(time.Millisecond))
 	return nil

@@ -46,16 +46,26 @@ func (r Ruleset) verify(generation string) error {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		errs = append(errs, fmt.Errorf("chain %s has %d rules and should not be there", name, rules[name]))
 	}
+	return errors.Join(append(errs, r.verifySets())...)
+}
+
+// verifySets compares how many elements the sets have.
+func (r Ruleset) verifySets() error {
+	var errs []error
 	for _, s := range r.sets {
 		if s.filled {
 			continue // by packets, as they come
 		}
-		held, err := heldElements(s.name)
+		held, err := heldSet(s.name)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", s.name, err)
 		}
-		if want := s.kernelSize(); held != want {
-			errs = append(errs, fmt.Errorf("set %s has %d keys instead of %d", s.name, held, want))
+		missing, err := s.missingFrom(held)
+		if err != nil {
+			return fmt.Errorf("read set %s: %w", s.name, err)
+		}
+		if missing != "" {
+			errs = append(errs, errors.New(missing))
 		}
 	}
 	return errors.Join(errs...)
