@@ -18,7 +18,7 @@ const setCount = 20
 func (s set) missingFrom(held kernelSet) (string, error) {
 	if held.counted {
 		want := s.kernelSize()
-		if s.key.interval {
+		if s.key.interval && !s.key.concatenated() {
 			want /= 2
 		}
 		if held.elements != want {
