@@ -86,7 +86,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	out.Policy = &policy
 	out.Type = nftables.ChainType(c.hook.kind)
 	out.Hooknum = map[string]*nftables.ChainHook{
-		"prerouting": nftables.ChainHookPrerouting, "input": nftables.ChainHookInput,
+		"output": nftables.ChainHookOutput, "prerouting": nftables.ChainHookPrerouting, "input": nftables.ChainHookInput,
 		"forward": nftables.ChainHookForward, "postrouting": nftables.ChainHookPostrouting,
 	}[c.hook.point]
 	out.Priority = map[string]*nftables.ChainPriority{

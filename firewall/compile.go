@@ -47,6 +47,7 @@ func compile(p Policy, linear bool) (Ruleset, error) {
 	if err := c.forward(); err != nil {
 		return Ruleset{}, err
 	}
+	c.uplinks()
 	c.clamp()
 	c.leakGuard()
 	c.destinationNAT()

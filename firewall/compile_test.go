@@ -96,6 +96,7 @@ func policies() map[string]Policy {
 		{ID: "npt", Outside: netip.MustParsePrefix("2001:db8:77::/48"), Sources: prefixes("fd00:1::/48")},
 		{ID: "v6", Address: netip.MustParseAddr("2001:db8:1::2"), Destinations: prefixes("2001:db8:5::/48")},
 	}
+	named.Interfaces[0].Mark, named.Interfaces[2].Mark = 1, 2
 	named.AdminZones = []string{"guest"}
 	named.Protection = Protection{Bogons: true, BogonExceptions: prefixes("198.18.0.0/16", "fd00::/8"), Ping4: true, Ping6: true}
 	named.Interfaces[0].ReversePath = ReversePathStrict

@@ -67,6 +67,10 @@ type Interface struct {
 	Addresses []netip.Prefix
 	// Routed are further networks behind this device (static routes).
 	Routed []netip.Prefix
+	// Mark, of a wan device, is what connections that come in by it and their
+	// answers are marked with, so that a routing rule can send the answers back
+	// by it. 0: they go where the routes lead.
+	Mark uint32
 	// ReversePath is the check of sources on this device.
 	ReversePath ReversePath
 }

@@ -54,6 +54,7 @@ func (p Policy) validate() error {
 		errs = append(errs, fmt.Errorf("tunnel %s: the policy names no tunnel device", p.Tunnels[0].Name))
 	}
 	seen := map[string]bool{p.TunnelDevice: p.TunnelDevice != "", "lo": true}
+	marks := map[uint32]string{}
 	for _, i := range p.Interfaces {
 		switch {
 		case !deviceName.MatchString(i.Device):
@@ -64,6 +65,10 @@ func (p Policy) validate() error {
 			errs = append(errs, fmt.Errorf("interface %s: zone %q cannot hold a device", i.Device, i.Zone))
 		}
 		seen[i.Device] = true
+		if i.Mark != 0 && (i.Zone != ZoneWAN || marks[i.Mark] != "") {
+			errs = append(errs, fmt.Errorf("interface %s: the mark %d is for one wan device", i.Device, i.Mark))
+		}
+		marks[i.Mark] = i.Device
 		errs = append(errs, plain("interface "+i.Device, i.Addresses, i.Routed))
 	}
 	errs = append(errs, p.overlaps()...)

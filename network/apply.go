@@ -42,7 +42,7 @@ func (a *Applier) Apply(ctx context.Context, c Config) error {
 			errs = append(errs, fmt.Errorf("device %s: %w", l.Device, err))
 		}
 	}
-	errs = append(errs, a.routes(h, c.Routes))
+	errs = append(errs, a.routes(h, c.Routes), a.rules(h, c.Rules))
 	if c.Forwarding {
 		errs = append(errs, writeAll(forwarding(true)))
 	}

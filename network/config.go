@@ -10,6 +10,8 @@ const RouteProtocol = 0x67
 type Config struct {
 	Links  []Link
 	Routes []Route
+	// Rules choose another table for some packets.
+	Rules []Rule
 	// Forwarding turns this host into a router for both families.
 	Forwarding bool
 }
@@ -26,10 +28,19 @@ type Link struct {
 	WAN bool
 }
 
-// Route is one entry of the main table. Destination 0.0.0.0/0 or ::/0 is the
+// Rule sends packets with a mark by the routes of a table, of both families.
+type Rule struct {
+	Mark uint32
+	// Table is 1 to 252 or above 255; 0 is none.
+	Table int
+}
+
+// Route is one entry of a routing table. Destination 0.0.0.0/0 or ::/0 is the
 // default route.
 type Route struct {
 	Destination netip.Prefix
+	// Table is 0 for the main table.
+	Table int
 	// Via is the next hop; invalid for a route to a device or an unreachable
 	// one.
 	Via netip.Addr

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,13 +20,14 @@ type routeKey struct {
 	link        int
 	kind        int
 	metric      int
+	table       int
 }
 
-// routes brings our routes (RouteProtocol) in the main table to want. New
+// routes brings our routes (RouteProtocol) in all tables to want. New
 // ones come before old ones go; routes of others are never touched.
 func (a *Applier) routes(h *netlink.Handle, want []Route) error {
 	held, err := h.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{
-		Protocol: RouteProtocol, Table: unix.RT_TABLE_MAIN,
+		Protocol: RouteProtocol, Table: unix.RT_TABLE_UNSPEC,
 	}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
@@ -75,7 +77,7 @@ func replaced(old routeKey, wanted map[routeKey]bool) bool {
 		return false
 	}
 	for key := range wanted {
-		if key.destination == old.destination && key.metric == old.metric {
+		if key.destination == old.destination && key.metric == old.metric && key.table == old.table {
 			return true
 		}
 	}
@@ -84,7 +86,7 @@ func replaced(old routeKey, wanted map[routeKey]bool) bool {
 
 func (r Route) forKernel(h *netlink.Handle) (netlink.Route, error) {
 	out := netlink.Route{
-		Dst: ipNet(r.Destination.Masked()), Protocol: RouteProtocol, Table: unix.RT_TABLE_MAIN,
+		Dst: ipNet(r.Destination.Masked()), Protocol: RouteProtocol, Table: cmp.Or(r.Table, unix.RT_TABLE_MAIN),
 		Priority: r.Metric, Type: unix.RTN_UNICAST, Scope: netlink.SCOPE_UNIVERSE, Family: family(r.Destination),
 	}
 	if r.Destination.Addr().Is6() && r.Metric == 0 {
@@ -134,7 +136,7 @@ func family(p netip.Prefix) int {
 }
 
 func keyOf(r netlink.Route) routeKey {
-	k := routeKey{link: r.LinkIndex, kind: r.Type, metric: r.Priority}
+	k := routeKey{link: r.LinkIndex, kind: r.Type, metric: r.Priority, table: r.Table}
 	if r.Dst != nil {
 		k.destination, _ = prefix(r.Dst)
 	}
@@ -166,6 +168,9 @@ func (r Route) String() string {
 	}
 	if r.Device != "" {
 		s += " dev " + r.Device
+	}
+	if r.Table != 0 {
+		s += fmt.Sprintf(" table %d", r.Table)
 	}
 	return s
 }

@@ -114,6 +114,15 @@ func TestFaultsOfWhatFollowsAndOfNATAreNamed(t *testing.T) {
 	}
 }
 
+func TestSentencesSayWhatIsFollowed(t *testing.T) {
+	old, new := everything(t), everything(t)
+	new.Firewall.Rules = slices.Clone(old.Firewall.Rules)
+	new.Firewall.Rules[0].Destinations = networks("office+::80", "10.1.0.9/32")
+	if got := strings.Join(Differences(old, new), " "); !strings.Contains(got, "office+::80, 10.1.0.9/32") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestWhatFollowsAnInterfaceFollowsItsName(t *testing.T) {
 	db := filled(t)
 	doc, err := db.Draft(t.Context())

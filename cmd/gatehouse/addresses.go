@@ -12,20 +12,6 @@ import (
 	"gatehouse/store"
 )
 
-// lookAtAddresses finds the addresses that devices have for a time. If they
-// cannot be read, it takes those that were known.
-func (g *gateway) lookAtAddresses() network.Addresses {
-	now, err := network.Lifetimes(context.Background())
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err != nil {
-		g.log.Warn("cannot read the addresses of devices", "err", err)
-		return g.addresses
-	}
-	g.addresses = now
-	return now
-}
-
 // followAddresses lets the perimeter follow what the provider gives: the
 // prefixes and addresses that devices have for a time.
 func (g *gateway) followAddresses(ctx context.Context) error {

@@ -158,14 +158,12 @@ func onLink(i store.Interface, via netip.Addr) bool {
 
 func links(doc store.Document) network.Config {
 	c := network.Config{Forwarding: true}
+	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {
 		c.Links = append(c.Links, network.Link{Device: i.Device, MTU: i.MTU, Addresses: i.Addresses, WAN: i.Zone == store.ZoneWAN})
-		for _, gw := range i.Gateways {
-			everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-			if gw.Is6() {
-				everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-			}
-			c.Routes = append(c.Routes, network.Route{Destination: everything, Via: gw, Device: i.Device})
+		c.Routes = append(c.Routes, uplinkRoutes(i, marks[i.Name])...)
+		if mark := marks[i.Name]; mark != 0 {
+			c.Rules = append(c.Rules, network.Rule{Mark: mark, Table: uplinkTable + int(mark)})
 		}
 	}
 	for _, r := range doc.Routes {

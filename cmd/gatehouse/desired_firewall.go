@@ -14,8 +14,9 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
 	}
+	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {
-		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: now.addressesOf(i)}
+		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: now.addressesOf(i), Mark: marks[i.Name]}
 		for _, r := range doc.Routes {
 			if onLink(i, r.Via) {
 				fi.Routed = append(fi.Routed, r.Destination)

@@ -29,8 +29,13 @@ type resolved map[string][]netip.Addr
 // stays as it was.
 func (g *gateway) look(ctx context.Context, doc store.Document) (world, error) {
 	now, err := lookAt(ctx, g.db, doc, g.lookUpPeers(ctx, doc), time.Now())
-	now.addresses = g.lookAtAddresses()
-	return now, err
+	if err != nil {
+		return world{}, err
+	}
+	g.mu.Lock()
+	g.addresses = now.addresses
+	g.mu.Unlock()
+	return now, nil
 }
 
 // known is look without asking anybody outside.
@@ -51,6 +56,9 @@ func lookAt(ctx context.Context, db *store.DB, doc store.Document, peers resolve
 	}
 	at = at.In(zone)
 	now := world{peers: peers}
+	if now.addresses, err = network.Lifetimes(ctx); err != nil {
+		return world{}, err
+	}
 	_, now.offset = at.Zone()
 	now.holders, err = db.Holders(ctx, at)
 	return now, err
