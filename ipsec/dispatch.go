@@ -181,11 +181,11 @@ func (m *Manager) planeEvent(ev sad.Event) {
 			}
 		}
 	case sad.FirstInbound:
-		if s := m.byESP[saKey{ev.SPI, sad.In}]; s != nil {
+		if s := m.byESP[ev.SA]; s != nil {
 			s.post(ike.PlaneEvent{Event: ev})
 		}
 	case sad.Exhausted:
-		if s := m.byESP[saKey{ev.SPI, sad.Out}]; s != nil {
+		if s := m.byESP[ev.SA]; s != nil {
 			s.post(ike.PlaneEvent{Event: ev})
 		}
 	}

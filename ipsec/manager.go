@@ -68,7 +68,7 @@ type Manager struct {
 	conns      map[string]*connection
 	order      []string
 	byIKE      map[uint64]*session  // our IKE SPI
-	byESP      map[saKey]*session   // SAs in the data plane
+	byESP      map[sad.ID]*session  // SAs in the data plane
 	initial    map[initKey]*session // first messages, to know their retransmits
 	halfOpen   map[netip.Addr]int
 	halfTotal  int
@@ -103,7 +103,7 @@ func New(o Options) *Manager {
 		cookies:  ike.NewCookieJar(o.Rand),
 		conns:    map[string]*connection{},
 		byIKE:    map[uint64]*session{},
-		byESP:    map[saKey]*session{},
+		byESP:    map[sad.ID]*session{},
 		initial:  map[initKey]*session{},
 		halfOpen: map[netip.Addr]int{},
 		sessions: map[*session]struct{}{},

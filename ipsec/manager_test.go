@@ -46,7 +46,7 @@ type fakePlane struct {
 	*cable
 	mu       sync.Mutex
 	next     uint32
-	sas      map[saKey]sad.SA
+	sas      map[sad.ID]sad.SA
 	policies []sad.Policy
 	refuse   bool
 }
@@ -64,14 +64,14 @@ func (p *fakePlane) Install(sa sad.SA) error {
 	if p.refuse {
 		return errors.New("the plane is full")
 	}
-	p.sas[saKey{sa.SPI, sa.Direction}] = sa
+	p.sas[sa.ID()] = sa
 	return nil
 }
 
-func (p *fakePlane) Remove(spi sad.SPI, d sad.Direction) error {
+func (p *fakePlane) Remove(id sad.ID) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.sas, saKey{spi, d})
+	delete(p.sas, id)
 	return nil
 }
 
@@ -82,10 +82,10 @@ func (p *fakePlane) SetPolicies(ps []sad.Policy) error {
 	return nil
 }
 
-func (p *fakePlane) Usage(spi sad.SPI, d sad.Direction) (sad.Usage, bool) {
+func (p *fakePlane) Usage(id sad.ID) (sad.Usage, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, ok := p.sas[saKey{spi, d}]
+	_, ok := p.sas[id]
 	return sad.Usage{Packets: 1, Bytes: 100}, ok
 }
 
@@ -112,7 +112,7 @@ type side struct {
 }
 
 func newSide(wire *cable, addr netip.Addr, firstSPI uint32) *side {
-	s := &side{plane: &fakePlane{cable: wire, next: firstSPI, sas: map[saKey]sad.SA{}}, log: &bytes.Buffer{}}
+	s := &side{plane: &fakePlane{cable: wire, next: firstSPI, sas: map[sad.ID]sad.SA{}}, log: &bytes.Buffer{}}
 	s.Manager = New(Options{
 		Plane: s.plane, Port: wire, ForceEncap: true,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -47,6 +47,7 @@ type session struct {
 	reason      ike.Reason
 }
 
+// saKey names an SA within one IKE SA.
 type saKey struct {
 	spi       sad.SPI
 	direction sad.Direction
@@ -130,11 +131,11 @@ func (s *session) step(in ike.Input) bool {
 
 func (s *session) lastInbound() time.Time {
 	var last time.Time
-	for k := range s.installed {
-		if k.direction != sad.In {
+	for _, sa := range s.installed {
+		if sa.Direction != sad.In {
 			continue
 		}
-		if u, ok := s.m.plane.Usage(k.spi, sad.In); ok && u.Last.After(last) {
+		if u, ok := s.m.plane.Usage(sa.ID()); ok && u.Last.After(last) {
 			last = u.Last
 		}
 	}
@@ -185,18 +186,18 @@ func (s *session) install(sa sad.SA) {
 		s.post(ike.Close)
 		return
 	}
-	key := saKey{sa.SPI, sa.Direction}
-	s.installed[key] = sa
-	s.m.owned(s, key)
+	s.installed[saKey{sa.SPI, sa.Direction}] = sa
+	s.m.owned(s, sa.ID())
 }
 
 func (s *session) remove(key saKey) {
-	if _, ok := s.installed[key]; !ok {
+	sa, ok := s.installed[key]
+	if !ok {
 		return
 	}
 	delete(s.installed, key)
-	s.m.settle(s, key)
-	if err := s.m.plane.Remove(key.spi, key.direction); err != nil {
+	s.m.settle(s, sa.ID())
+	if err := s.m.plane.Remove(sa.ID()); err != nil {
 		s.log.Error("the data plane kept an SA", "spi", key.spi, "err", err)
 	}
 }

@@ -215,22 +215,22 @@ func (m *Manager) endHalfOpen(s *session) {
 }
 
 // owned notes whose SA it is, for news of the data plane.
-func (m *Manager) owned(s *session, key saKey) {
+func (m *Manager) owned(s *session, key sad.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.byESP[key] = s
 }
 
 // settle adds what an SA carried to its connection before it goes.
-func (m *Manager) settle(s *session, key saKey) {
+func (m *Manager) settle(s *session, key sad.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byESP, key)
-	u, ok := m.plane.Usage(key.spi, key.direction)
+	u, ok := m.plane.Usage(key)
 	if !ok || s.conn == nil {
 		return
 	}
-	if key.direction == sad.In {
+	if key.Direction == sad.In {
 		add(&s.conn.settled.received, u)
 	} else {
 		add(&s.conn.settled.sent, u)
@@ -292,8 +292,8 @@ func (m *Manager) Status() []Status {
 			if s.conn != c {
 				continue
 			}
-			u, _ := m.plane.Usage(key.spi, key.direction)
-			if key.direction == sad.In {
+			u, _ := m.plane.Usage(key)
+			if key.Direction == sad.In {
 				add(&st.Received, u)
 			} else {
 				add(&st.Sent, u)

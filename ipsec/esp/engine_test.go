@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/ipsec/crypto"
@@ -64,8 +65,8 @@ func ends(t testing.TB, suite string, esn bool) (*Engine, *Engine, *outbound, *i
 		RemoteTS: []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
 	}
 	fresh := func(local, remote []sad.Selector) *Engine {
-		e := &Engine{cfg: Config{Event: func(sad.Event) {}, Log: slog.Default()}, port: 4500}
-		e.tables.Store(&tables{in: map[sad.SPI]*inbound{}, out: map[sad.SPI]*outbound{}})
+		e := newEngine(Config{Event: func(sad.Event) {}, Log: slog.Default()})
+		e.port = 4500
 		if err := e.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: local, RemoteTS: remote}}); err != nil {
 			t.Fatal(err)
 		}
@@ -82,11 +83,11 @@ func ends(t testing.TB, suite string, esn bool) (*Engine, *Engine, *outbound, *i
 	if err := b.Install(in); err != nil {
 		t.Fatal(err)
 	}
-	return a, b, a.tables.Load().out[sa.SPI], b.tables.Load().in[sa.SPI]
+	return a, b, a.out[out.ID()], b.tables.Load().inbound(sad.ESP, sa.SPI)
 }
 
-// ipv4 makes a UDP packet.
-func ipv4(src, dst string, payload int) []byte {
+// udp4 makes a UDP packet.
+func udp4(src, dst string, payload int) []byte {
 	b := make([]byte, 28+payload)
 	b[0], b[8], b[9] = 0x45, 64, protoUDP
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
@@ -100,7 +101,7 @@ func ipv4(src, dst string, payload int) []byte {
 	return b
 }
 
-func ipv6(src, dst string, payload int) []byte {
+func udp6(src, dst string, payload int) []byte {
 	b := make([]byte, 48+payload)
 	b[0], b[6], b[7] = 0x60, protoUDP, 64
 	binary.BigEndian.PutUint16(b[4:], uint16(8+payload))
@@ -109,27 +110,51 @@ func ipv6(src, dst string, payload int) []byte {
 	return b
 }
 
-func (e *Engine) protectOne(packet []byte) []byte {
+// protectOne gives what the engine sends for a packet, or nil.
+func (e *Engine) protectOne(ip []byte) []byte {
 	s := &sender{e: e}
-	buf := make([]byte, bufferSize)
-	copy(buf[headroom:], packet)
-	_, out := s.protect(e.tables.Load(), buf, len(packet), 1)
-	return out
-}
-
-func (e *Engine) unprotectOne(packet []byte) []byte {
-	out := e.unprotect(e.tables.Load(), bytes.Clone(packet), true, 1)
-	if out == nil {
+	p := inBuffer(ip)
+	if s.protect(e.tables.Load(), &p, 1) == nil {
 		return nil
 	}
-	return out[tunOffset:]
+	return p.bytes()
+}
+
+func inBuffer(b []byte) packet {
+	buf := make([]byte, bufferSize)
+	return packetIn(buf, copy(buf[headroom:], b))
+}
+
+func packetIn(buf []byte, n int) packet { return packet{buf: buf, start: headroom, end: headroom + n} }
+
+// receivers are used again, because their buffers are large.
+var receivers sync.Pool
+
+// from is where the packets of pair come from.
+var from = netip.MustParseAddrPort("192.0.2.2:4500")
+
+// unprotectOne gives what comes out of a packet, or nil.
+func (e *Engine) unprotectOne(b []byte) []byte { return e.unprotectFrom(from, b) }
+
+func (e *Engine) unprotectFrom(from netip.AddrPort, b []byte) []byte {
+	r, ok := receivers.Get().(*receiver)
+	if !ok {
+		r = e.newReceiver(1)
+	}
+	defer receivers.Put(r)
+	r.e = e
+	p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], b)}
+	if !r.opened(e.tables.Load(), &p, from, 1) {
+		return nil
+	}
+	return bytes.Clone(p.bytes())
 }
 
 func TestRoundTrip(t *testing.T) {
 	for i, suite := range append(everySuite(), everySuite()...) {
 		a, b, _, _ := ends(t, suite, i < len(everySuite()))
 		for n := range 70 {
-			for _, plain := range [][]byte{ipv4("10.1.0.5", "10.2.0.9", n), ipv6("fd00:1::5", "fd00:2::9", n)} {
+			for _, plain := range [][]byte{udp4("10.1.0.5", "10.2.0.9", n), udp6("fd00:1::5", "fd00:2::9", n)} {
 				sealed := a.protectOne(plain)
 				if sealed == nil || encrypts(suite) && bytes.Contains(sealed, plain[12:20]) {
 					t.Fatalf("%s: %d bytes were not protected", suite, n)
@@ -148,7 +173,7 @@ func TestRoundTrip(t *testing.T) {
 func TestTruncatedAndChangedPacketsAreRefused(t *testing.T) {
 	for _, suite := range everySuite() {
 		a, b, _, in := pair(t, suite)
-		sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 100))
+		sealed := a.protectOne(udp4("10.1.0.5", "10.2.0.9", 100))
 		for n := headerLen; n < len(sealed); n++ {
 			if b.unprotectOne(sealed[:n]) != nil {
 				t.Fatalf("%s: cut at %d passed", suite, n)
@@ -179,7 +204,7 @@ func TestInnerAddressesMustBelongToTheSA(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range [][2]string{{"10.9.0.5", "10.2.0.9"}, {"10.1.0.5", "10.3.0.9"}, {"10.2.0.9", "10.1.0.5"}} {
-		sealed := a.protectOne(ipv4(p[0], p[1], 10))
+		sealed := a.protectOne(udp4(p[0], p[1], 10))
 		if sealed == nil {
 			t.Fatalf("%v was not sent", p)
 		}
@@ -196,14 +221,14 @@ func TestNothingLeavesWithoutAnSA(t *testing.T) {
 	a, _, out, _ := pair(t, "aes256gcm16")
 	var events []sad.Event
 	a.cfg.Event = func(e sad.Event) { events = append(events, e) }
-	if a.protectOne(ipv4("10.1.0.5", "10.7.0.9", 10)) != nil {
+	if a.protectOne(udp4("10.1.0.5", "10.7.0.9", 10)) != nil {
 		t.Error("a packet without a policy left")
 	}
-	if err := a.Remove(out.SPI, sad.Out); err != nil {
+	if err := a.Remove(out.ID()); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)) != nil {
+		if a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10)) != nil {
 			t.Error("a packet without an SA left")
 		}
 	}
@@ -220,11 +245,11 @@ func TestNewestOutboundSACarriesThenTheOneBefore(t *testing.T) {
 	if err := a.Install(next); err != nil {
 		t.Fatal(err)
 	}
-	spi := func() uint32 { return binary.BigEndian.Uint32(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))) }
+	spi := func() uint32 { return binary.BigEndian.Uint32(a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10))) }
 	if got := spi(); got != 0x5555 {
 		t.Errorf("sent by %x", got)
 	}
-	if err := a.Remove(0x5555, sad.Out); err != nil {
+	if err := a.Remove(next.ID()); err != nil {
 		t.Fatal(err)
 	}
 	if got := spi(); got != uint32(out.SPI) {
@@ -236,7 +261,7 @@ func TestNewestOutboundSACarriesThenTheOneBefore(t *testing.T) {
 	if err := a.SetPolicies(nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := a.Usage(out.SPI, sad.Out); ok {
+	if _, ok := a.Usage(out.ID()); ok {
 		t.Error("an SA outlived its policy")
 	}
 }
@@ -248,11 +273,11 @@ func TestSequenceNumbersNeverWrap(t *testing.T) {
 	out.seq.Store(maxSequence - 2)
 	sent := 0
 	for range 10 {
-		if a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)) != nil {
+		if a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10)) != nil {
 			sent++
 		}
 	}
-	if sent != 2 || fmt.Sprint(kinds) != fmt.Sprint([]sad.EventKind{sad.Exhausted}) {
+	if sent != 2 || fmt.Sprint(kinds) != fmt.Sprint([]sad.EventKind{sad.Exhausted, sad.Overflowed}) {
 		t.Errorf("%d packets left, events %v", sent, kinds)
 	}
 }
@@ -338,7 +363,7 @@ func TestExtendedSequenceNumbersRollOver(t *testing.T) {
 		in.window.top = 1<<32 - 41
 		var sent [][]byte
 		for range 80 {
-			sent = append(sent, a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+			sent = append(sent, a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10)))
 		}
 		for i := range sent {
 			j := i ^ 3 // swaps within fours
@@ -361,13 +386,13 @@ func TestExtendedSequenceNumbersRollOver(t *testing.T) {
 func TestAPacketOfAnotherRoundIsRefused(t *testing.T) {
 	for _, suite := range everySuite() {
 		a, b, out, in := extended(t, suite)
-		packet := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))
+		packet := a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10))
 		in.window.top = 5<<32 + 100000
 		if b.unprotectOne(packet) != nil {
 			t.Errorf("%s: it passed five rounds later", suite)
 		}
 		out.seq.Store(5<<32 + 100000)
-		if b.unprotectOne(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))) == nil {
+		if b.unprotectOne(a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10))) == nil {
 			t.Errorf("%s: the next one of this round was refused", suite)
 		}
 	}
@@ -377,7 +402,7 @@ func FuzzUnprotect(f *testing.F) {
 	var engines []*Engine
 	for _, suite := range everySuite() {
 		a, b, _, _ := extended(f, suite)
-		f.Add(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10)))
+		f.Add(a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10)))
 		engines = append(engines, b)
 	}
 	f.Add([]byte{0x12, 0x34, 0xab, 0xcd, 0, 0, 0, 1})
@@ -392,13 +417,13 @@ func FuzzUnprotect(f *testing.F) {
 }
 
 func FuzzInner(f *testing.F) {
-	f.Add(ipv4("10.1.0.5", "10.2.0.9", 10))
-	f.Add(ipv6("fd00:1::5", "fd00:2::9", 10))
+	f.Add(udp4("10.1.0.5", "10.2.0.9", 10))
+	f.Add(udp6("fd00:1::5", "fd00:2::9", 10))
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		if _, n, ok := parseInner(packet); ok && (n > len(packet) || n < 20) {
 			t.Fatalf("length %d of %d", n, len(packet))
 		}
-		if _, n, ok := strip(packet); ok && n > len(packet) {
+		if n, _, ok := strip(packet); ok && n > len(packet) {
 			t.Fatalf("length %d of %d", n, len(packet))
 		}
 	})
@@ -410,12 +435,14 @@ func BenchmarkProtect(b *testing.B) {
 			a, _, _, _ := pair(b, suite)
 			s := &sender{e: a}
 			buf := make([]byte, bufferSize)
-			packet := ipv4("10.1.0.5", "10.2.0.9", 1372)
+			t := a.tables.Load()
+			packet := udp4("10.1.0.5", "10.2.0.9", 1372)
 			b.SetBytes(int64(len(packet)))
 			b.ReportAllocs()
 			for b.Loop() {
 				copy(buf[headroom:], packet)
-				if _, out := s.protect(a.tables.Load(), buf, len(packet), 1); out == nil {
+				p := packetIn(buf, len(packet))
+				if s.protect(t, &p, 1) == nil {
 					b.Fatal("not sent")
 				}
 			}
@@ -427,15 +454,16 @@ func BenchmarkUnprotect(b *testing.B) {
 	for _, suite := range everySuite() {
 		b.Run(suite, func(b *testing.B) {
 			a, e, _, in := pair(b, suite)
-			sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 1372))
-			buf := make([]byte, len(sealed))
+			sealed := a.protectOne(udp4("10.1.0.5", "10.2.0.9", 1372))
+			r := e.newReceiver(1)
+			t := e.tables.Load()
 			b.SetBytes(1400)
 			b.ReportAllocs()
 			for b.Loop() {
-				copy(buf, sealed)
 				clear(in.window.bits)
 				in.window.top = 0
-				if e.unprotect(e.tables.Load(), buf, true, 1) == nil {
+				p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], sealed)}
+				if !r.opened(t, &p, from, 1) {
 					b.Fatal("refused")
 				}
 			}

@@ -11,28 +11,42 @@ import (
 	"gatehouse/ipsec/sad"
 )
 
-// tunOffset is where each packet begins in the slices given to the TUN, which
-// writes its own header in front.
-const tunOffset = headerLen + aeadIV
+const (
+	// tunOffset is what the TUN needs in front of a packet for a header of its
+	// own.
+	tunOffset = 16
+	// inboundRoom in front of a packet is for that, and for an IP header that the
+	// socket keeps for itself, with its extensions.
+	inboundRoom = tunOffset + ipv6Header + ancillary
+	// maxNested bounds how many SAs one packet may have come by.
+	maxNested = 4
+)
 
 // receiver is one inbound packet path's own memory.
 type receiver struct {
 	e     *Engine
-	bufs  [][]byte
+	bufs  [][]byte // whole
+	into  [][]byte // behind inboundRoom
 	sizes []int
 	eps   []conn.Endpoint
-	out   [][]byte // plain packets for the TUN
+	out   [][]byte // plain packets for the TUN, behind tunOffset
+	came  [maxNested]*inbound
 }
 
-// carryIn moves packets from one socket to the TUN until the socket closes.
-func (e *Engine) carryIn(receive conn.ReceiveFunc) error {
-	n := e.bind.BatchSize()
-	r := &receiver{e: e, bufs: make([][]byte, n), sizes: make([]int, n), eps: make([]conn.Endpoint, n), out: make([][]byte, 0, n)}
+func (e *Engine) newReceiver(n int) *receiver {
+	r := &receiver{e: e, bufs: make([][]byte, n), into: make([][]byte, n), sizes: make([]int, n), eps: make([]conn.Endpoint, n), out: make([][]byte, 0, n)}
 	for i := range r.bufs {
-		r.bufs[i] = make([]byte, bufferSize)
+		r.bufs[i] = make([]byte, inboundRoom+bufferSize)
+		r.into[i] = r.bufs[i][inboundRoom:]
 	}
+	return r
+}
+
+// carryIn moves packets from one UDP socket to the TUN until the socket closes.
+func (e *Engine) carryIn(receive conn.ReceiveFunc) error {
+	r := e.newReceiver(e.bind.BatchSize())
 	for failed := 0; ; {
-		n, err := receive(r.bufs, r.sizes, r.eps)
+		n, err := receive(r.into, r.sizes, r.eps)
 		if err != nil {
 			// ICMP errors of what we sent surface here and prove nothing; a
 			// closed or broken socket fails for good.
@@ -46,12 +60,14 @@ func (e *Engine) carryIn(receive conn.ReceiveFunc) error {
 	}
 }
 
+// batch sorts what came in UDP (RFC 3948 section 2).
 func (r *receiver) batch(n int) {
 	t := r.e.tables.Load()
 	now := time.Now().UnixNano()
 	r.out = r.out[:0]
 	for i := range n {
-		b := r.bufs[i][:r.sizes[i]]
+		p := packet{buf: r.bufs[i], start: inboundRoom, end: inboundRoom + r.sizes[i]}
+		b := p.bytes()
 		switch {
 		case len(b) == 1 && b[0] == keepalive:
 		case len(b) < headerLen:
@@ -59,11 +75,16 @@ func (r *receiver) batch(n int) {
 		case binary.BigEndian.Uint32(b) == 0:
 			r.ike(b[markerLen:], r.eps[i])
 		default:
-			if packet := r.e.unprotect(t, b, is4(r.eps[i]), now); packet != nil {
-				r.out = append(r.out, packet)
+			if r.inUDP(t, &p, r.eps[i], now) {
+				r.out = append(r.out, p.buf[p.start-tunOffset:p.end])
 			}
 		}
 	}
+	r.deliver()
+}
+
+// deliver gives what came to the TUN.
+func (r *receiver) deliver() {
 	if len(r.out) == 0 {
 		return
 	}
@@ -71,8 +92,6 @@ func (r *receiver) batch(n int) {
 		r.e.counters.writeFailed.Add(1)
 	}
 }
-
-func is4(ep conn.Endpoint) bool { return ep.DstIP().Unmap().Is4() }
 
 func (r *receiver) ike(msg []byte, ep conn.Endpoint) {
 	from, ok := ep.(*conn.StdNetEndpoint)
@@ -101,75 +120,178 @@ func sourceFor(remote netip.AddrPort) (netip.Addr, error) {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
 }
 
-// unprotect opens an ESP packet in place (RFC 4303 section 3.4) and gives it
-// with tunOffset bytes in front, or nil if it must not pass. outer4 says that
-// it came over IPv4.
-func (e *Engine) unprotect(t *tables, b []byte, outer4 bool, now int64) []byte {
-	sa := t.in[sad.SPI(binary.BigEndian.Uint32(b))]
-	// Each family has its own goroutine, and an SA's state only one writer:
-	// anyone could send a known SPI over the other family.
-	if sa == nil || sa.Remote.Is4() != outer4 {
-		e.counters.unknownSPI.Add(1)
-		return nil
-	}
-	seq, ok := uint64(binary.BigEndian.Uint32(b[4:])), true
-	if sa.ESN {
-		seq, ok = sa.window.extend(uint32(seq))
-	}
-	if !ok || !sa.window.fresh(seq) {
-		sa.replayed.Add(1)
-		return nil
-	}
-	plain, err := sa.transform.open(b, uint32(seq>>32))
-	if err != nil {
-		sa.invalid.Add(1)
-		return nil
-	}
-	sa.window.accept(seq)
-	f, length, ok := strip(plain)
-	if !ok {
-		sa.invalid.Add(1)
-		return nil
-	}
-	// The inner addresses must belong to this SA (RFC 4301 section 5.2): that
-	// is what makes an address a proof of who sent it.
-	if !sa.admits(t, &f) {
-		sa.refused.Add(1)
-		return nil
-	}
-	if sa.packets.Load() == 0 {
-		e.cfg.Event(sad.Event{Kind: sad.FirstInbound, SPI: sa.SPI, Policy: sa.Policy})
-	}
-	sa.count(length, now)
-	start := headerLen + sa.transform.ivLen()
-	if start < tunOffset {
-		// Without an IV there is too little in front for the TUN's header.
-		b = b[:tunOffset+length]
-		copy(b[tunOffset:], plain[:length])
-		start = tunOffset
-	}
-	return b[start-tunOffset : start+length]
+// inUDP opens an ESP packet that came in UDP and says whether it may pass.
+func (r *receiver) inUDP(t *tables, p *packet, ep conn.Endpoint, now int64) bool {
+	from, _ := ep.(*conn.StdNetEndpoint)
+	return from != nil && r.opened(t, p, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), now)
 }
 
-// strip checks padding and next header and reads the inner packet. What lies
-// behind the inner packet's own length is traffic flow padding and ignored.
-func strip(plain []byte) (f flow, length int, ok bool) {
-	if len(plain) < 2 {
-		return f, 0, false
+// opened is inUDP from an address.
+func (r *receiver) opened(t *tables, p *packet, from netip.AddrPort, now int64) bool {
+	spi := sad.SPI(binary.BigEndian.Uint32(p.bytes()))
+	sa := t.inbound(sad.ESP, spi)
+	// Each family has its own goroutine, and an SA's state only one writer:
+	// anyone could send a known SPI over the other family.
+	if sa == nil || sa.Encap == nil || sa.Remote.Is4() != from.Addr().Is4() {
+		r.e.unknown(sad.ID{SPI: spi, Protocol: sad.ESP}, from.Addr(), now)
+		return false
 	}
-	pad, next := int(plain[len(plain)-2]), plain[len(plain)-1]
-	if pad > len(plain)-2 {
-		return f, 0, false
+	n := p.end - p.start
+	if why := sa.unprotect(r.e, p, 0, 0); why != sad.NotRefused {
+		r.e.refused(sa, why, nil, now)
+		return false
 	}
-	inner := plain[:len(plain)-2-pad]
-	for i, b := range plain[len(inner) : len(inner)+pad] {
-		if b != byte(i+1) { // RFC 4303 section 2.4
-			return f, 0, false
+	if peer := netip.AddrPortFrom(sa.Remote, sa.Encap.RemotePort); from != peer && from != sa.moved {
+		// A NAT gave the peer another address; only a genuine packet says so.
+		sa.moved = from
+		r.e.cfg.Event(sad.Event{Kind: sad.Mapping, SA: sa.ID(), Policy: sa.Policy, From: from})
+	}
+	r.came[0] = sa
+	return r.further(t, p, 1, n, now)
+}
+
+// unknown counts a packet that no SA is for.
+func (e *Engine) unknown(id sad.ID, from netip.Addr, now int64) {
+	e.counters.unknownSPI.Add(1)
+	e.refuse(&e.refusals, sad.UnknownSPI, id, 0, &flow{src: from}, now)
+}
+
+// refused counts a packet that an SA refuses.
+func (e *Engine) refused(sa *inbound, why sad.Refusal, f *flow, now int64) {
+	switch why {
+	case sad.ReplayedPacket:
+		sa.replayed.Add(1)
+	case sad.BadICV, sad.Malformed:
+		sa.invalid.Add(1)
+	default:
+		sa.refused.Add(1)
+	}
+	e.refuse(&sa.refusals, why, sa.ID(), sa.Policy, f, now)
+}
+
+// further opens what one SA has left until nothing for this gateway is left to
+// open, then checks it against the SPD. came[:n] are the SAs so far, the
+// outermost first; size is what the packet was on the wire.
+func (r *receiver) further(t *tables, p *packet, n, size int, now int64) bool {
+	for n < maxNested && p.end > p.start {
+		sa, at, next := t.nested(p.bytes())
+		if sa == nil {
+			break
+		}
+		if why := r.e.open(sa, p, at, next); why != sad.NotRefused {
+			r.e.refused(sa, why, nil, now)
+			return false
+		}
+		r.came[n] = sa
+		n++
+	}
+	outermost := r.came[0]
+	if p.end == p.start {
+		// A dummy packet: genuine, and nothing.
+		return outermost.life.count(r.e, &outermost.usage, &outermost.SA, 0, now) && false
+	}
+	f, length, ok := parseInner(p.bytes())
+	if !ok {
+		r.e.refused(outermost, sad.Malformed, nil, now)
+		return false
+	}
+	p.end = p.start + length
+	// The inner addresses must belong to this SA (RFC 4301 section 5.2): that
+	// is what makes an address a proof of who sent it.
+	if !r.admits(t, &f, n) {
+		r.e.refused(outermost, sad.WrongSA, &f, now)
+		return false
+	}
+	if outermost.packets.Load() == 0 {
+		r.e.cfg.Event(sad.Event{Kind: sad.FirstInbound, SA: outermost.ID(), Policy: outermost.Policy})
+	}
+	for _, sa := range r.came[:n] {
+		if !sa.life.count(r.e, &sa.usage, &sa.SA, length, now) {
+			return false
 		}
 	}
-	f, length, ok = parseInner(inner)
-	if !ok || (next == nextIPv4) != f.src.Is4() || (next == nextIPv6) != f.src.Is6() {
-		return f, 0, false
+	return true
+}
+
+// open opens a packet that did not come in UDP: several sockets may bring such
+// packets at once.
+func (e *Engine) open(sa *inbound, p *packet, at, next int) sad.Refusal {
+	sa.busy.Lock()
+	defer sa.busy.Unlock()
+	return sa.unprotect(e, p, at, next)
+}
+
+// nested finds the SA of a packet for this gateway that is protected again.
+func (t *tables) nested(ip []byte) (sa *inbound, at, next int) {
+	f, length, ok := parseInner(ip)
+	if !ok || f.protocol != uint8(sad.ESP) && f.protocol != uint8(sad.AH) {
+		return nil, 0, 0
 	}
-	return f, length, true
+	return t.protected(ip[:length], &f)
+}
+
+// protected finds the SA of an IP packet with ESP or AH inside, where that begins
+// and where the headers say so.
+func (t *tables) protected(ip []byte, f *flow) (sa *inbound, at, next int) {
+	at, next, ok := insertion(ip)
+	if !ok {
+		return nil, 0, 0
+	}
+	protocol := sad.Protocol(ip[next])
+	var spi sad.SPI
+	switch {
+	case protocol == sad.ESP && len(ip) >= at+headerLen:
+		spi = sad.SPI(binary.BigEndian.Uint32(ip[at:]))
+	case protocol == sad.AH && len(ip) >= at+ahFixed:
+		spi = sad.SPI(binary.BigEndian.Uint32(ip[at+4:]))
+	default:
+		return nil, 0, 0
+	}
+	sa = t.inbound(protocol, spi)
+	if sa == nil || sa.Encap != nil || sa.Local != f.dst || sa.Remote != f.src {
+		return nil, 0, 0
+	}
+	return sa, at, next
+}
+
+// admits says whether the SPD sends a packet by the SAs that it came by (RFC
+// 4301 section 5.2 step 4): a narrower policy in front of theirs is obeyed in
+// both directions.
+func (r *receiver) admits(t *tables, f *flow, n int) bool {
+	outermost := r.came[0]
+	single := n == 1
+	if single && outermost.Encap != nil && outermost.generation == t.generation && outermost.admitted == *f {
+		return true
+	}
+	p := t.lookUp(f, false)
+	if p == nil || p.Action != sad.Protect || !p.satisfied(r.came[:n]) {
+		return false
+	}
+	for _, sa := range r.came[:n] {
+		if sa.Policy != p.ID || !matches(sa.LocalTS, sa.RemoteTS, f, false) {
+			return false
+		}
+	}
+	if single && outermost.Encap != nil {
+		outermost.admitted, outermost.generation = *f, t.generation
+	}
+	return true
+}
+
+// satisfied says whether a packet came by what the policy asks for: these SAs
+// and no others, the outermost first.
+func (p *policy) satisfied(came []*inbound) bool {
+	if len(p.Needs) == 0 {
+		return len(came) == 1
+	}
+	if len(came) != len(p.Needs) {
+		return false
+	}
+	for i, sa := range came {
+		need := p.Needs[len(p.Needs)-1-i]
+		if sa.Protocol != need.Protocol || sa.Mode != sad.Either && sa.Mode != need.Mode {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package esp
 
 import (
+	"net/netip"
 	"testing"
 
 	"gatehouse/ipsec/sad"
@@ -30,7 +31,7 @@ func TestInboundObeysTheSPDToo(t *testing.T) {
 			// Twice, so that the second finds what the first left in the cache.
 			for range 2 {
 				before := in.read()
-				passed := b.unprotectOne(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))) != nil
+				passed := b.unprotectOne(a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10))) != nil
 				if passed != row.pass {
 					t.Errorf("passed: %v", passed)
 				}
@@ -44,8 +45,8 @@ func TestInboundObeysTheSPDToo(t *testing.T) {
 
 func TestOtherFamilyNeverTouchesTheSA(t *testing.T) {
 	a, b, _, in := pair(t, "aes256-sha256")
-	sealed := a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 10))
-	if b.unprotect(b.tables.Load(), append([]byte(nil), sealed...), false, 1) != nil {
+	sealed := a.protectOne(udp4("10.1.0.5", "10.2.0.9", 10))
+	if b.unprotectFrom(netip.MustParseAddrPort("[2001:db8::2]:4500"), sealed) != nil {
 		t.Error("a packet over IPv6 passed an SA between IPv4 addresses")
 	}
 	if got := b.Counters().UnknownSPI; got != 1 {

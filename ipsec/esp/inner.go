@@ -10,11 +10,17 @@ type flow struct {
 	src, dst         netip.Addr
 	protocol         uint8
 	srcPort, dstPort uint16
+	dscp             uint8
+	label            uint32 // of IPv6
+	// opaque says that the ports cannot be seen: a later fragment, or a header
+	// cut short.
+	opaque bool
 }
 
-// Upper protocols with ports.
+// Upper protocols with ports, or with a type and code.
 const (
 	protoTCP, protoUDP, protoSCTP, protoDCCP, protoUDPLite = 6, 17, 132, 33, 136
+	protoICMP, protoICMPv6                                 = 1, 58
 )
 
 // Next header values of RFC 4303 section 2.6 in tunnel mode.
@@ -50,7 +56,8 @@ func parseIPv4(b []byte) (f flow, length int, ok bool) {
 		return f, 0, false
 	}
 	f.src, f.dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
-	f.protocol = b[9]
+	f.protocol, f.dscp = b[9], b[1]>>2
+	f.opaque = true
 	if binary.BigEndian.Uint16(b[6:])&0x1fff == 0 {
 		f.ports(b[header:length])
 	}
@@ -67,7 +74,8 @@ func parseIPv6(b []byte) (f flow, length int, ok bool) {
 		return f, 0, false
 	}
 	f.src, f.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	f.protocol = b[6]
+	f.protocol, f.dscp, f.label = b[6], trafficClass(b)>>2, binary.BigEndian.Uint32(b)&0xfffff
+	f.opaque = true
 	f.skipExtensions(b[header:length])
 	return f, length, true
 }
@@ -107,11 +115,19 @@ func (f *flow) skipExtensions(b []byte) {
 	}
 }
 
+// ports reads what selectors compare as ports: for ICMP and ICMPv6 it is the
+// type and code, on both sides (RFC 4301 section 4.4.1.1).
 func (f *flow) ports(b []byte) {
+	f.opaque = false
 	switch f.protocol {
 	case protoTCP, protoUDP, protoSCTP, protoDCCP, protoUDPLite:
-		if len(b) >= 4 {
+		if f.opaque = len(b) < 4; !f.opaque {
 			f.srcPort, f.dstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		}
+	case protoICMP, protoICMPv6:
+		if f.opaque = len(b) < 2; !f.opaque {
+			f.srcPort = binary.BigEndian.Uint16(b)
+			f.dstPort = f.srcPort
 		}
 	}
 }

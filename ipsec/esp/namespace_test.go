@@ -25,6 +25,7 @@ import (
 type gateway struct {
 	ns     string
 	outer  netip.Addr
+	outer6 netip.Addr
 	inner  []netip.Prefix
 	engine *Engine
 	stop   func()
@@ -76,6 +77,7 @@ func topology(t testing.TB) [2]*gateway {
 	for i := range g {
 		g[i] = &gateway{
 			ns: id + string("ab"[i]), outer: netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}),
+			outer6: netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)),
 			inner: []netip.Prefix{
 				netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/32", i+1)),
 				netip.MustParsePrefix(fmt.Sprintf("fd00:%d::1/128", i+1)),
@@ -88,6 +90,7 @@ func topology(t testing.TB) [2]*gateway {
 	run(t, "ip", "-n", g[0].ns, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", g[1].ns)
 	for i, e := range g {
 		run(t, "ip", "-n", e.ns, "addr", "add", e.outer.String()+"/24", "dev", "wire")
+		run(t, "ip", "-n", e.ns, "addr", "add", e.outer6.String()+"/64", "dev", "wire", "nodad")
 		run(t, "ip", "-n", e.ns, "link", "set", "wire", "up")
 		run(t, "ip", "-n", e.ns, "link", "set", "lo", "up")
 		for _, p := range e.inner {
@@ -107,7 +110,7 @@ func (g *gateway) start(t testing.TB) {
 	t.Helper()
 	inside(t, g.ns, func() (err error) {
 		g.engine, err = Open(Config{
-			Device: "ipsec0", Port: 4500, Log: slog.Default(),
+			Device: "ipsec0", Port: 4500, Mark: markInTests, Log: slog.Default(),
 			IKE: func(_, _ netip.AddrPort, _ []byte) {},
 			Event: func(e sad.Event) {
 				select {
@@ -194,13 +197,16 @@ func TestTwoEnginesCarryRealTraffic(t *testing.T) {
 			for _, p := range g[1].inner {
 				transfer(t, g, p.Addr(), 32<<20)
 			}
-			u, ok := g[0].engine.Usage(sad.SPI(0x1000*(i+1)), sad.Out)
+			u, ok := g[0].engine.Usage(sad.ID{SPI: sad.SPI(0x1000 * (i + 1)), Protocol: sad.ESP, Direction: sad.Out, Remote: g[1].outer})
 			if !ok || u.Bytes < 64<<20 {
 				t.Errorf("the SA carried %d bytes", u.Bytes)
 			}
 		})
 	}
 }
+
+// transferTime is far more than a transfer takes on a busy machine.
+const transferTime = 3 * time.Second
 
 // transfer sends n patterned bytes by TCP from one gateway to the other.
 func transfer(t testing.TB, g [2]*gateway, to netip.Addr, n int) {
@@ -218,6 +224,7 @@ func transfer(t testing.TB, g [2]*gateway, to netip.Addr, n int) {
 		c, err = net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
 		return err
 	})
+	c.SetDeadline(time.Now().Add(transferTime))
 	go func() {
 		_, err := c.Write(want)
 		c.Close()
@@ -228,7 +235,7 @@ func transfer(t testing.TB, g [2]*gateway, to netip.Addr, n int) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	peer.SetReadDeadline(time.Now().Add(60 * time.Second))
+	peer.SetReadDeadline(time.Now().Add(transferTime))
 	got, err := io.ReadAll(peer)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes of %d arrived whole, %v", len(got), n, err)
@@ -254,8 +261,8 @@ func TestRekeyUnderTrafficLosesNothing(t *testing.T) {
 		// As IKE does: the old SA goes after packets under way have arrived.
 		time.Sleep(100 * time.Millisecond)
 		for i, e := range g {
-			e.engine.Remove(spi-0x10+sad.SPI(i), sad.Out)
-			e.engine.Remove(spi-0x10+sad.SPI(1-i), sad.In)
+			e.engine.Remove(sad.ID{SPI: spi - 0x10 + sad.SPI(i), Protocol: sad.ESP, Direction: sad.Out, Remote: g[1-i].outer})
+			e.engine.Remove(sad.ID{SPI: spi - 0x10 + sad.SPI(1-i), Protocol: sad.ESP, Direction: sad.In})
 		}
 	}
 	if err := flood.Wait(); err != nil || !strings.Contains(out.String(), " 0% packet loss") {

@@ -1,22 +1,25 @@
 package esp
 
 import (
-	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/tun"
 
 	"gatehouse/ipsec/sad"
 )
 
 const (
-	// headroom in front of a packet: ESP header and the longest IV, also
-	// enough for the TUN's own header.
-	headroom = 32
-	// bufferSize holds the largest packet and what ESP adds. It is that large
-	// because offloads join packets in the first one's buffer.
-	bufferSize = headroom + 65535 + 64
+	// headroom in front of a packet is for a bundle of two tunnels, each with an
+	// IPv6 header and the largest AH or ESP header.
+	headroom = 2 * (ipv6Header + 56)
+	// tailroom behind it is for padding, trailer and ICV, twice.
+	tailroom = 2 * (255 + 2 + 64)
+	// bufferSize holds the largest packet and what protection adds. It is that
+	// large because offloads join packets in the first one's buffer.
+	bufferSize = headroom + 65535 + tailroom
 )
 
 // The last sequence number of a 32-bit counter, and of an extended one (RFC
@@ -42,16 +45,12 @@ type sender struct {
 	e     *Engine
 	bufs  [][]byte
 	sizes []int
-	run   [][]byte // sealed packets of one SA, to be sent together
+	run   [][]byte // protected packets of one SA, to be sent together
 	sa    *outbound
-	// The flow seen last and what was found for it, good while the tables are
-	// the same.
-	tables *tables
-	last   flow
-	policy *policy
+	flows flowCache
 }
 
-// carryOut moves packets from the TUN to the socket until the TUN closes.
+// carryOut moves packets from the TUN to the sockets until the TUN closes.
 func (e *Engine) carryOut() error {
 	n := e.tun.BatchSize()
 	s := &sender{e: e, bufs: make([][]byte, n), sizes: make([]int, n), run: make([][]byte, 0, n)}
@@ -74,102 +73,128 @@ func (s *sender) batch(n int) {
 	t := s.e.tables.Load()
 	now := time.Now().UnixNano()
 	for i := range n {
-		sa, packet := s.protect(t, s.bufs[i], s.sizes[i], now)
-		if sa == nil {
-			continue
-		}
-		if sa != s.sa {
-			s.flush()
-			s.sa = sa
-		}
-		s.run = append(s.run, packet)
+		p := packet{buf: s.bufs[i], start: headroom, end: headroom + s.sizes[i]}
+		s.add(t, &p, now)
 	}
 	s.flush()
 	s.sa = nil
+}
+
+// add protects a packet and puts it to those that are sent together.
+func (s *sender) add(t *tables, p *packet, now int64) {
+	sa := s.protect(t, p, now)
+	if sa == nil {
+		return
+	}
+	if sa != s.sa {
+		s.flush()
+		s.sa = sa
+	}
+	s.run = append(s.run, p.bytes())
 }
 
 func (s *sender) flush() {
 	if len(s.run) == 0 {
 		return
 	}
-	if err := s.e.bind.Send(s.run, s.sa.endpoint); err != nil {
-		s.e.counters.sendFailed.Add(uint64(len(s.run)))
-	}
+	s.e.send(s.sa, s.run)
 	s.run = s.run[:0]
 }
 
-// protect seals the packet at buf[headroom:] of size bytes, or gives no SA if
-// it must not leave.
-func (s *sender) protect(t *tables, buf []byte, size int, now int64) (*outbound, []byte) {
-	c := &s.e.counters
-	f, length, ok := parseInner(buf[headroom : headroom+size])
-	if !ok {
-		c.malformed.Add(1)
-		return nil, nil
+// send gives packets of one SA to the socket that carries them.
+func (e *Engine) send(sa *outbound, packets [][]byte) {
+	var err error
+	if sa.Encap != nil {
+		err = e.bind.Send(packets, sa.endpoint)
+	} else {
+		err = e.raw.send(e.fitting(sa, packets), sa.Remote)
 	}
-	if s.tables != t || s.last != f {
-		s.tables, s.last, s.policy = t, f, t.lookUp(&f, true)
+	if errors.Is(err, unix.EMSGSIZE) {
+		if mtu, err := e.prober.mtu(sa.Remote); err == nil {
+			sa.path.learn(mtu, sa.Local.Is6(), time.Now())
+		}
 	}
-	p := s.policy
-	switch {
-	case p == nil:
-		c.noPolicy.Add(1)
-		return nil, nil
-	case p.Action != sad.Protect:
-		// What goes past IPsec must not come by ipsec0.
-		c.discarded.Add(1)
-		return nil, nil
-	case p.current == nil:
-		c.noSA.Add(1)
-		s.e.acquire(p, now)
-		return nil, nil
-	case !matches(p.current.LocalTS, p.current.RemoteTS, &f, true):
-		// Narrowed away by the peer.
-		c.noPolicy.Add(1)
-		return nil, nil
+	if err != nil {
+		e.counters.sendFailed.Add(uint64(len(packets)))
 	}
-	next := uint8(nextIPv4)
-	if f.src.Is6() {
-		next = nextIPv6
-	}
-	packet := p.current.seal(s.e, buf, length, next)
-	if packet == nil {
-		c.exhausted.Add(1)
-		return nil, nil
-	}
-	p.current.count(length, now)
-	return p.current, packet
 }
 
-// seal makes an ESP packet of the plain one at buf[headroom:] (RFC 4303
-// section 2). It gives nil when the sequence number is used up.
-func (sa *outbound) seal(e *Engine, buf []byte, length int, next uint8) []byte {
-	seq := sa.seq.Add(1)
-	if last, soon := sa.sequences(); seq >= soon {
-		if !sa.exhausted.Swap(true) {
-			e.cfg.Event(sad.Event{Kind: sad.Exhausted, SPI: sa.SPI, Policy: sa.Policy})
-		}
-		if seq > last {
-			sa.seq.Store(last)
-			return nil
-		}
+// fitting cuts packets that are too long for a path that is known to be narrow.
+// Nearly always there are none.
+func (e *Engine) fitting(sa *outbound, packets [][]byte) [][]byte {
+	mtu := sa.path.now(time.Now().UnixNano())
+	if mtu == 0 || !slices.ContainsFunc(packets, func(p []byte) bool { return len(p) > mtu }) {
+		return packets
 	}
-	end := headroom + length
-	pad := -(length + 2) & (sa.transform.block() - 1)
-	for i := range pad {
-		buf[end+i] = byte(i + 1)
+	var out [][]byte
+	for _, p := range packets {
+		pieces := [][]byte{p}
+		if len(p) > mtu {
+			pieces = outerFragments(p, mtu, e.identification.Add(1))
+		}
+		if pieces == nil {
+			e.counters.sendFailed.Add(1)
+		}
+		out = append(out, pieces...)
 	}
-	end += pad
-	buf[end], buf[end+1] = byte(pad), next
-	end += 2
-	start := headroom - headerLen - sa.transform.ivLen()
-	binary.BigEndian.PutUint32(buf[start:], uint32(sa.SPI))
-	binary.BigEndian.PutUint32(buf[start+4:], uint32(seq))
-	packet, err := sa.transform.seal(buf[start:], end-start, seq)
-	if err != nil {
+	return out
+}
+
+// protect does to a packet what the SPD says, and gives the outermost SA it goes
+// by, or none if it must not leave.
+func (s *sender) protect(t *tables, p *packet, now int64) *outbound {
+	c := &s.e.counters
+	f, length, ok := parseInner(p.bytes())
+	if !ok {
+		c.malformed.Add(1)
 		return nil
 	}
-	return packet
+	p.end = p.start + length
+	pol := s.flows.find(t, &f)
+	if pol == nil {
+		c.noPolicy.Add(1)
+		s.e.refuse(&s.e.refusals, sad.Discarded, sad.ID{}, 0, &f, now)
+		return nil
+	}
+	if pol.Action != sad.Protect {
+		// What goes past IPsec must not come by ipsec0.
+		c.discarded.Add(1)
+		s.e.refuse(&pol.refusals, sad.Discarded, sad.ID{}, pol.ID, &f, now)
+		return nil
+	}
+	bundle := pol.current.Load()
+	if bundle == nil {
+		c.noSA.Add(1)
+		s.e.acquire(pol, now)
+		return nil
+	}
+	if limit := room(*bundle, now); limit > 0 && length > limit && (*bundle)[0].Mode == sad.Tunnel && (!f.src.Is6() || length > leastMTU6) {
+		for _, piece := range s.e.tooBig(p.bytes(), limit) {
+			part := packet{buf: make([]byte, headroom+len(piece)+tailroom), start: headroom, end: headroom + len(piece)}
+			copy(part.bytes(), piece)
+			s.add(t, &part, now)
+		}
+		return nil
+	}
+	var last *outbound
+	for _, sa := range *bundle {
+		if !matches(sa.LocalTS, sa.RemoteTS, &f, true) {
+			// Narrowed away by the peer.
+			c.noPolicy.Add(1)
+			s.e.refuse(&pol.refusals, sad.Discarded, sa.ID(), pol.ID, &f, now)
+			return nil
+		}
+		if !sa.life.count(s.e, &sa.usage, &sa.SA, length, now) {
+			c.exhausted.Add(1)
+			return nil
+		}
+		if !sa.protect(s.e, p) {
+			c.notProtected.Add(1)
+			return nil
+		}
+		last = sa
+	}
+	return last
 }
 
 // acquire reports traffic that waits for an SA.

@@ -32,6 +32,19 @@ func (w *window) extend(low uint32) (seq uint64, ok bool) {
 // maxHigh is the largest upper half of a sequence number.
 const maxHigh = 1<<32 - 1
 
+// begin makes everything up to a sequence number seen.
+func (w *window) begin(seen uint64) {
+	w.top = seen
+	for i := range w.bits {
+		w.bits[i] = 1<<64 - 1
+	}
+	// Those of the word at the top that are still to come.
+	w.bits[w.word(seen)] &= 1<<(seen%64) - 1 | 1<<(seen%64)
+	if seen == 0 {
+		clear(w.bits)
+	}
+}
+
 // fresh says whether a sequence number may still come: not seen, not too old,
 // not zero, which no sender uses. It changes nothing, because the packet is
 // not yet known to be genuine.

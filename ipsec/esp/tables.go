@@ -2,6 +2,7 @@ package esp
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,23 +12,38 @@ import (
 )
 
 // tables are the SAD and SPD at one moment. They are never changed: a change
-// makes new ones.
+// makes new ones, of which it shares the parts that stay.
 type tables struct {
 	// generation differs between snapshots; caches hold it instead of the
 	// tables, which would keep old SAs alive.
 	generation uint64
-	in         map[sad.SPI]*inbound
-	out        map[sad.SPI]*outbound
-	policies   []*policy
+	// in are inbound SAs by the last byte of their SPI, so that adding one among
+	// ten thousand copies a few.
+	in       [256]map[saKey]*inbound
+	policies []*policy
 }
 
-// policy is an SPD entry and the SA that carries its traffic now.
+// saKey names an inbound SA: its destination is always this gateway (RFC 4301
+// section 4.1).
+type saKey struct {
+	spi      sad.SPI
+	protocol sad.Protocol
+}
+
+func (t *tables) inbound(protocol sad.Protocol, spi sad.SPI) *inbound {
+	return t.in[byte(spi)][saKey{spi, protocol}]
+}
+
+// policy is an SPD entry and the SAs that carry its traffic. The policies of
+// several snapshots are the same.
 type policy struct {
 	sad.Policy
-	current *outbound
-	// acquired is when Acquire was last reported, in Unix nanoseconds. Shared
-	// between snapshots.
-	acquired *atomic.Int64
+	outs []*outbound // by age; guarded by Engine.changing
+	// current is the bundle in use now, the innermost SA first; nil without one.
+	current atomic.Pointer[[]*outbound]
+	// acquired is when Acquire was last reported, in Unix nanoseconds.
+	acquired atomic.Int64
+	refusals refusals
 }
 
 // usage counts what an SA carried.
@@ -35,12 +51,6 @@ type usage struct {
 	packets, bytes             atomic.Uint64
 	replayed, invalid, refused atomic.Uint64
 	last                       atomic.Int64 // Unix nanoseconds
-}
-
-func (u *usage) count(n int, now int64) {
-	u.packets.Add(1)
-	u.bytes.Add(uint64(n))
-	u.last.Store(now)
 }
 
 func (u *usage) read() sad.Usage {
@@ -57,53 +67,66 @@ func (u *usage) read() sad.Usage {
 type inbound struct {
 	sad.SA
 	usage
-	transform transform
-	window    *window
+	// busy is held while a packet is opened, but not for SAs in UDP: these have
+	// one goroutine. Others can be reached by several sockets at once.
+	busy      sync.Mutex
+	transform transform      // of ESP
+	auth      *authenticator // of AH
+	window    *window        // nil without replay protection
+	seen      atomic.Uint64  // the highest sequence number
+	life      life
+	refusals  refusals
 	// The flow admitted last, good while the tables are the same.
 	admitted   flow
 	generation uint64
-}
-
-// admits says whether a decrypted packet belongs to this SA and the SPD sends
-// it by this SA's policy (RFC 4301 section 5.2 step 4): a narrower policy in
-// front of it is obeyed in both directions.
-func (sa *inbound) admits(t *tables, f *flow) bool {
-	if sa.generation == t.generation && sa.admitted == *f {
-		return true
-	}
-	if !matches(sa.LocalTS, sa.RemoteTS, f, false) {
-		return false
-	}
-	p := t.lookUp(f, false)
-	if p == nil || p.Action != sad.Protect || p.ID != sa.Policy {
-		return false
-	}
-	sa.admitted, sa.generation = *f, t.generation
-	return true
+	// moved is where genuine packets came from last, if not from the peer's
+	// address.
+	moved netip.AddrPort
 }
 
 type outbound struct {
 	sad.SA
 	usage
-	transform transform
-	endpoint  conn.Endpoint
-	seq       atomic.Uint64
-	exhausted atomic.Bool
-	installed uint64 // higher is newer
+	transform  transform
+	auth       *authenticator
+	endpoint   conn.Endpoint // of SAs in UDP
+	seq        atomic.Uint64
+	exhausted  atomic.Bool
+	overflowed atomic.Bool
+	life       life
+	installed  uint64 // higher is newer
+	path       pathMTU
+	// busy is held while a packet is protected, of SAs that also send dummies.
+	busy    sync.Mutex
+	dummies *time.Timer
 }
 
 // matches says whether a packet belongs to the selectors, seen from here.
 func matches(local, remote []sad.Selector, f *flow, out bool) bool {
-	l, r, lp, rp := f.src, f.dst, f.srcPort, f.dstPort
-	if !out {
-		l, r, lp, rp = r, l, rp, lp
+	if out {
+		return anyContains(local, f, true) && anyContains(remote, f, false)
 	}
-	return anyContains(local, l, f.protocol, lp) && anyContains(remote, r, f.protocol, rp)
+	return anyContains(local, f, false) && anyContains(remote, f, true)
 }
 
-func anyContains(selectors []sad.Selector, addr netip.Addr, protocol uint8, port uint16) bool {
+// anyContains compares the packet's source, or else its destination.
+func anyContains(selectors []sad.Selector, f *flow, src bool) bool {
+	addr, port := f.dst, f.dstPort
+	if src {
+		addr, port = f.src, f.srcPort
+	}
 	for i := range selectors {
-		if selectors[i].Contains(addr, protocol, port) {
+		s := &selectors[i]
+		if f.opaque && !s.Opaque() && (s.FirstPort != 0 || s.LastPort != 65535) {
+			continue // what cannot be seen cannot be compared
+		}
+		if f.opaque && s.Opaque() {
+			if s.ContainsAddress(addr, f.protocol) {
+				return true
+			}
+			continue
+		}
+		if s.Contains(addr, f.protocol, port) {
 			return true
 		}
 	}
@@ -113,7 +136,10 @@ func anyContains(selectors []sad.Selector, addr netip.Addr, protocol uint8, port
 // lookUp finds the policy for a packet: the first that matches.
 func (t *tables) lookUp(f *flow, out bool) *policy {
 	for _, p := range t.policies {
-		if matches(p.LocalTS, p.RemoteTS, f, out) {
+		if p.Way == sad.Inward && out || p.Way == sad.Outward && !out {
+			continue
+		}
+		if p.Class.Has(f.dscp, f.label) && matches(p.LocalTS, p.RemoteTS, f, out) {
 			return p
 		}
 	}

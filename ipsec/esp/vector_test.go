@@ -28,7 +28,7 @@ func unhex(t *testing.T, s string) []byte {
 func TestGCMPacketIsThatOfRFC4106(t *testing.T) {
 	a, b, out, _ := pair(t, "aes256gcm16")
 	out.seq.Store(41)
-	inner := ipv4("10.1.0.5", "10.2.0.9", 13) // 41 bytes, 1 byte of padding
+	inner := udp4("10.1.0.5", "10.2.0.9", 13) // 41 bytes, 1 byte of padding
 	got := a.protectOne(inner)
 
 	header := unhex(t, "1234abcd"+"0000002a")
@@ -56,7 +56,7 @@ func TestGCMPacketIsThatOfRFC4106(t *testing.T) {
 // ICV of RFC 4868 behind it, made here in one shot.
 func TestCBCPacketIsThatOfRFC3602AndRFC4868(t *testing.T) {
 	_, b, _, _ := pair(t, "aes128-sha256")
-	inner := ipv4("10.1.0.5", "10.2.0.9", 20) // 48 bytes, 14 bytes of padding
+	inner := udp4("10.1.0.5", "10.2.0.9", 20) // 48 bytes, 14 bytes of padding
 	plain := bytes.Clone(inner)
 	for i := range 14 {
 		plain = append(plain, byte(i+1))
@@ -116,7 +116,7 @@ func TestIVsOfCBCNeverFollowAPattern(t *testing.T) {
 	a, _, _, _ := pair(t, "aes256-sha256")
 	seen := map[string]bool{}
 	for range 200 {
-		iv := string(a.protectOne(ipv4("10.1.0.5", "10.2.0.9", 20))[headerLen : headerLen+aes.BlockSize])
+		iv := string(a.protectOne(udp4("10.1.0.5", "10.2.0.9", 20))[headerLen : headerLen+aes.BlockSize])
 		if seen[iv] {
 			t.Fatalf("the IV %x came twice", iv)
 		}
@@ -127,7 +127,7 @@ func TestIVsOfCBCNeverFollowAPattern(t *testing.T) {
 // A packet whose ICV is right can still hold anything: the peer is known, not
 // trusted with our memory.
 func TestHostileInsidesOfGenuinePackets(t *testing.T) {
-	good := ipv4("10.1.0.5", "10.2.0.9", 14)
+	good := udp4("10.1.0.5", "10.2.0.9", 14)
 	edit := func(f func(b []byte) []byte) []byte { return f(bytes.Clone(good)) }
 	for _, row := range []struct {
 		name  string

@@ -215,9 +215,9 @@ func (sa *SA) close(r Reason) {
 func (sa *SA) planeEvent(ev sad.Event) {
 	for _, c := range sa.children {
 		switch {
-		case ev.Kind == sad.FirstInbound && c.in == ev.SPI:
+		case ev.Kind == sad.FirstInbound && c.in == ev.SA.SPI:
 			sa.activate(c)
-		case ev.Kind == sad.Exhausted && c.out == ev.SPI:
+		case ev.Kind == sad.Exhausted && c.out == ev.SA.SPI:
 			c.rekeyAt = sa.now
 			sa.tick()
 		}

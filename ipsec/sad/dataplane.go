@@ -11,7 +11,7 @@ type Dataplane interface {
 	// last carries the traffic; the others stay until removed.
 	Install(SA) error
 	// Remove ends an SA; unknown ones are no error.
-	Remove(SPI, Direction) error
+	Remove(ID) error
 	// SetPolicies replaces the SPD in one step. SAs whose policy is gone are
 	// removed.
 	SetPolicies([]Policy) error
@@ -19,7 +19,7 @@ type Dataplane interface {
 
 // Meter tells what SAs have carried. Both planes implement it.
 type Meter interface {
-	Usage(SPI, Direction) (Usage, bool)
+	Usage(ID) (Usage, bool)
 }
 
 // EventKind names an Event.
@@ -55,8 +55,9 @@ const (
 // Event is what a data plane tells the manager. It is delivered by a callback
 // that must not block.
 type Event struct {
-	Kind   EventKind
-	SPI    SPI
+	Kind EventKind
+	// SA is which one it is about, if any.
+	SA     ID
 	Policy uint32
 	// Refusal and Count say why packets were refused and how many since the
 	// event before; Source and Destination are those of the last one.

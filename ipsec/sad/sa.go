@@ -42,6 +42,25 @@ const (
 	Out
 )
 
+// ID names an SA (RFC 4301 section 4.1).
+type ID struct {
+	SPI       SPI
+	Protocol  Protocol
+	Direction Direction
+	// Remote is where an outbound SA leads: its SPI is of the peer's choice, and
+	// two peers may choose the same. Not set for inbound ones.
+	Remote netip.Addr
+}
+
+// ID names the SA.
+func (sa SA) ID() ID {
+	id := ID{SPI: sa.SPI, Protocol: sa.Protocol, Direction: sa.Direction}
+	if sa.Direction == Out {
+		id.Remote = sa.Remote
+	}
+	return id
+}
+
 // Encap is UDP encapsulation of ESP (RFC 3948). Ports are UDP ports.
 type Encap struct {
 	LocalPort, RemotePort uint16
@@ -132,6 +151,8 @@ const (
 // Usage is what an SA has carried.
 type Usage struct {
 	Packets, Bytes uint64
+	// Sequence is the last sequence number sent, or the highest seen.
+	Sequence uint64
 	// Replayed counts inbound packets refused by the replay window, Invalid
 	// those with a wrong ICV or padding, Refused those whose inner addresses
 	// do not match the SA's selectors.

@@ -3,6 +3,7 @@ package sad
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // SelectorFromPrefix is every protocol and port of one network.
@@ -20,16 +21,27 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// Contains says whether a packet with this address, protocol and port
-// matches. A packet without ports has port 0.
-func (s Selector) Contains(addr netip.Addr, protocol uint8, port uint16) bool {
+// Opaque is what a selector's ports are that takes packets whose ports cannot
+// be seen, and no others (RFC 4301 section 4.4.1.1).
+func (s Selector) Opaque() bool { return s.FirstPort == 65535 && s.LastPort == 0 }
+
+// ContainsAddress is Contains without the ports.
+func (s Selector) ContainsAddress(addr netip.Addr, protocol uint8) bool {
 	if addr.BitLen() != s.First.BitLen() || addr.Less(s.First) || s.Last.Less(addr) {
 		return false
 	}
-	if s.Protocol != 0 && s.Protocol != protocol {
-		return false
-	}
-	return s.FirstPort <= port && port <= s.LastPort
+	return s.Protocol == 0 || s.Protocol == protocol
+}
+
+// Has says whether a packet is of the class.
+func (c Class) Has(dscp uint8, label uint32) bool {
+	return (len(c.DSCP) == 0 || slices.Contains(c.DSCP, dscp)) && (len(c.FlowLabels) == 0 || slices.Contains(c.FlowLabels, label))
+}
+
+// Contains says whether a packet with this address, protocol and port
+// matches. A packet without ports has port 0.
+func (s Selector) Contains(addr netip.Addr, protocol uint8, port uint16) bool {
+	return s.ContainsAddress(addr, protocol) && s.FirstPort <= port && port <= s.LastPort
 }
 
 // Intersect is what two selectors have in common, for narrowing (RFC 7296

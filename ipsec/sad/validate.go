@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"gatehouse/ipsec/crypto"
 )
 
 // MaxReplayWindow in packets.
 const MaxReplayWindow = 4096
+
+// MinDummies is the shortest time between dummy packets.
+const MinDummies = 10 * time.Millisecond
 
 // firstSPI is the lowest SPI that is not reserved (RFC 4303 section 2.1).
 const firstSPI = 256
@@ -54,6 +58,9 @@ func (sa SA) Validate() error {
 	if sa.Mode != Tunnel && (sa.Outer.PadTo > 0) {
 		bad("only tunnel mode can hide the length of packets (RFC 4303 section 2.7)")
 	}
+	if sa.Outer.Dummies != 0 && (sa.Protocol != ESP || sa.Outer.Dummies < MinDummies) {
+		bad("dummy packets are for ESP, at most one in %s", MinDummies)
+	}
 	if sa.Outer.DSCP > 63 || sa.Outer.DF > ClearDF {
 		bad("a DSCP of %d is not in 0 to 63, or the treatment of DF is unknown", sa.Outer.DSCP)
 	}
@@ -72,6 +79,44 @@ func (sa SA) Validate() error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("SA %s: %w", sa.SPI, err)
+	}
+	return nil
+}
+
+// MaxBundle is how many protections one packet can be given.
+const MaxBundle = 2
+
+// ValidatePolicies finds what no data plane may accept as an SPD.
+func ValidatePolicies(policies []Policy) error {
+	seen := map[uint32]bool{}
+	for _, p := range policies {
+		if p.ID == 0 || seen[p.ID] {
+			return fmt.Errorf("policy %q: its ID %d is zero or taken", p.Name, p.ID)
+		}
+		seen[p.ID] = true
+		switch {
+		case p.Action > Bypass || p.Way > Outward:
+			return fmt.Errorf("policy %q: unknown action or direction", p.Name)
+		case len(p.Needs) > 0 && p.Action != Protect:
+			return fmt.Errorf("policy %q: only what is protected needs SAs", p.Name)
+		case len(p.Needs) > MaxBundle:
+			return fmt.Errorf("policy %q: at most %d SAs can protect one packet", p.Name, MaxBundle)
+		}
+		for _, n := range p.Needs {
+			if n.Protocol != ESP && n.Protocol != AH || n.Mode > Transport {
+				return fmt.Errorf("policy %q: a need is ESP or AH, in tunnel or transport mode", p.Name)
+			}
+		}
+		for _, d := range p.Class.DSCP {
+			if d > 63 {
+				return fmt.Errorf("policy %q: a DSCP of %d is not in 0 to 63", p.Name, d)
+			}
+		}
+		for _, l := range p.Class.FlowLabels {
+			if l > 0xfffff {
+				return fmt.Errorf("policy %q: a flow label of %d has more than 20 bits (RFC 6437)", p.Name, l)
+			}
+		}
 	}
 	return nil
 }
