@@ -19,6 +19,9 @@ type Applier struct {
 	log *slog.Logger
 	// One batch at a time: the library numbers sets by an unguarded counter.
 	mu sync.Mutex
+	// fastPath is what the probe for it said; nil before.
+	fastPath   *error
+	offloading Offloading
 	// remembered is where the counters of rules begin that the kernel does not
 	// have.
 	remembered map[string]Counter
@@ -70,22 +73,48 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	for _, c := range before {
 		start[c.Rule] = c
 	}
-	// A digest of the whole text, so once: a list may be long.
-	generation := r.generation()
-	steps := r.steps(start, generation)
-	if err := send(steps); err != nil {
-		// The kernel may have committed and only failed to say so.
-		held, lookErr := heldGeneration()
-		if lookErr != nil {
-			return fmt.Errorf("firewall: result unknown: %w", errors.Join(err, lookErr))
+	r, offloading := a.fit(r)
+	generation, unchanged, err := r.replace(start)
+	if unchanged && r.flows != nil {
+		// The fast path is no reason to leave the perimeter as it was. If
+		// something else was refused, it is again, and that is what to say.
+		slow, given := r.refuse(offloading, err)
+		if generation, unchanged, err = slow.replace(start); err == nil {
+			r, offloading = slow, given
 		}
-		if held != generation {
-			return fmt.Errorf("firewall not applied: %w", r.blame(err))
-		}
+	}
+	switch {
+	case unchanged:
+		return fmt.Errorf("firewall not applied: %w", r.blame(err))
+	case err != nil:
+		return fmt.Errorf("firewall: result unknown: %w", err)
 	}
 	if err := r.verify(generation); err != nil {
 		return fmt.Errorf("firewall applied, but the kernel holds something else: %w", err)
 	}
-	a.log.Info("firewall applied", "generation", generation, "steps", len(steps), "took", time.Since(began).Round(time.Millisecond))
+	if said := offloading.String(); said != a.offloading.String() {
+		a.log.Info("flow offload", "state", said)
+	}
+	a.offloading = offloading
+	a.log.Info("firewall applied", "generation", generation, "took", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// replace sends the ruleset as one batch. On an error unchanged says that what
+// was in force before is so still; otherwise nobody knows.
+func (r Ruleset) replace(start map[string]Counter) (generation string, unchanged bool, err error) {
+	// A digest of the whole text, so once: a list may be long.
+	generation = r.generation()
+	if err = send(r.steps(start, generation)); err == nil {
+		return generation, false, nil
+	}
+	// The kernel may have committed and only failed to say so.
+	held, lookErr := heldGeneration()
+	if lookErr != nil {
+		return generation, false, errors.Join(err, lookErr)
+	}
+	if held != generation {
+		return generation, true, err
+	}
+	return generation, false, nil
 }

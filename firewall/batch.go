@@ -47,6 +47,9 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 			return nil
 		}})
 	}
+	if r.flows != nil {
+		out = append(out, r.flows.step(table))
+	}
 	for _, ch := range r.chains {
 		out = append(out, step{what: "chain " + ch.name, add: func(c *nftables.Conn) error {
 			c.AddChain(ch.kernel(table))
@@ -65,13 +68,27 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 			out = append(out, step{what: what, add: func(c *nftables.Conn) error {
 				c.AddRule(line.kernel(table, &nftables.Chain{Name: ch.name, Table: table}, names))
 				return nil
-			}})
+			}, finer: func() []step { return line.growing(what, table, ch.name, names) }})
 		}
 	}
 	return append(out, step{what: "generation marker", add: func(c *nftables.Conn) error {
 		c.AddChain(&nftables.Chain{Name: generation, Table: table})
 		return nil
 	}})
+}
+
+// growing are the beginnings of a rule: the first that the kernel refuses ends
+// with what it lacks.
+func (r rule) growing(what string, table *nftables.Table, chain string, names setNames) []step {
+	var out []step
+	for i, s := range r.statements {
+		part := rule{statements: r.statements[:i+1]}
+		out = append(out, step{what: fmt.Sprintf("%s, at %q", what, s.text()), add: func(c *nftables.Conn) error {
+			c.AddRule(part.kernel(table, &nftables.Chain{Name: chain, Table: table}, names))
+			return nil
+		}})
+	}
+	return out
 }
 
 func (c chain) kernel(table *nftables.Table) *nftables.Chain {

@@ -15,25 +15,38 @@ import (
 // force is never touched. Where no such namespace can be made, or where the batch
 // is accepted there, cause comes back as it is.
 func (r Ruleset) blame(cause error) error {
+	if r.flows != nil {
+		r.flows = &flowtable{devices: []string{"lo"}} // the one that is everywhere
+	}
 	steps := r.steps(nil, r.generation())
 	var refused *refusedError
 	if errors.As(cause, &refused) && steps[refused.step].finer == nil {
 		return cause
 	}
+	found := cause
+	if err := elsewhere(func() { found = bisect(steps, cause) }); err != nil {
+		return cause
+	}
+	return found
+}
+
+// elsewhere runs do in a network namespace of its own, if one can be made.
+func elsewhere(do func()) error {
 	done := make(chan error, 1)
 	go func() {
 		// Not unlocked: the thread is in another namespace and must end with
 		// this goroutine instead of serving others.
 		runtime.LockOSThread()
-		done <- bisect(steps, cause)
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			do()
+		}
+		done <- err
 	}()
 	return <-done
 }
 
 func bisect(steps []step, cause error) error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return cause
-	}
 	fails := func(steps []step) bool {
 		err := send(steps)
 		return err != nil && !errors.Is(err, unix.ENOBUFS)

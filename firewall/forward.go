@@ -18,7 +18,7 @@ func (c *compiler) forward() error {
 			c.out.addChain(name, nil, append(rules, when(c.otherwise(from, to)...))...)
 		}
 	}
-	c.out.addSet(connectionStates(setStates, c.related(), c.end(idInvalid, Drop)))
+	c.out.addSet(connectionStates(setStates, c.known(), c.related(), c.end(idInvalid, Drop)))
 	rules := append([]rule{when(byState{setStates})}, c.neverForwarded()...)
 	rules = append(rules, when(notFirst{}, c.end(idInvalid, Drop)))
 	if pairs := c.betweenDevices(); len(pairs.elements) > 0 {

@@ -7,7 +7,7 @@ func (c *compiler) input() error {
 	c.out.addSet(listenerDiscovery())
 	// Some messages of a link are unknown to connection tracking.
 	c.out.addChain("untrackable", nil, append(linkMessages(), when(c.end(idInvalid, Drop)))...)
-	c.out.addSet(connectionStates(setInputStates, c.related(), goTo("untrackable")))
+	c.out.addSet(connectionStates(setInputStates, accept, c.related(), goTo("untrackable")))
 	rules := []rule{
 		when(device{incoming, "lo"}, accept),
 		when(byState{setInputStates}),

@@ -11,6 +11,7 @@ const tableName = "gatehouse"
 type Ruleset struct {
 	counters []string // rule IDs, in order of first use
 	sets     []set
+	flows    *flowtable // nil without a fast path
 	chains   []chain
 	weekly   bool // days are in it, which the kernel must take by UTC
 }

@@ -41,8 +41,11 @@ func TestKernelCarriesThePerimeter(t *testing.T) {
 }
 
 func TestKernelHoldsWhatTheTextSays(t *testing.T) {
-	r := mustCompile(t, office())
+	r := mustCompile(t, offloading())
 	byUs, byNFT := newSpace(t), newSpace(t)
+	for _, s := range []*space{byUs, byNFT} {
+		s.ip("link add wan0 type dummy", "link add lan0 type dummy", "link add link lan0 name lan0.20 type vlan id 20", "link add slow0 type dummy")
+	}
 	byUs.applies(r)
 	if err := byNFT.load(r.String()); err != nil {
 		t.Fatal(err)

@@ -45,6 +45,13 @@ type Policy struct {
 	AdminZones []string
 	// Protection are the guards of the wan devices.
 	Protection Protection
+	// Offload lets the kernel pass on the packets of established connections past
+	// all rules, where it can (Applier.Offloading): TCP and UDP between devices of
+	// Interfaces, but never by one of NoOffload, whose traffic is shaped, and never
+	// from or to networks behind tunnels. With HardwareOffload the devices do it,
+	// if they can.
+	Offload, HardwareOffload bool
+	NoOffload                []string
 	// LogGroup is the nflog group that dropped packets are reported to.
 	LogGroup uint16
 }

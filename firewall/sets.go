@@ -178,10 +178,10 @@ func listenerDiscovery() set {
 }
 
 // connectionStates decides all but new packets by one look-up.
-func connectionStates(name string, related, invalid verdict) set {
+func connectionStates(name string, established, related, invalid verdict) set {
 	state := func(bit uint32) []byte { return binary.NativeEndian.AppendUint32(nil, bit) }
 	return set{name: name, key: keyCTState(), verdicts: true, elements: []element{
-		{label: "established", key: state(expr.CtStateBitESTABLISHED), verdict: accept},
+		{label: "established", key: state(expr.CtStateBitESTABLISHED), verdict: established},
 		{label: "related", key: state(expr.CtStateBitRELATED), verdict: related},
 		{label: "invalid", key: state(expr.CtStateBitINVALID), verdict: invalid},
 	}}

@@ -107,6 +107,10 @@ func (r Ruleset) body(w io.Writer, unsaid map[string]bool) {
 		between()
 		s.write(w, unsaid[s.name])
 	}
+	if r.flows != nil {
+		between()
+		r.flows.write(w)
+	}
 	for _, c := range r.chains {
 		between()
 		c.write(w)

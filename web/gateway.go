@@ -93,11 +93,20 @@ type Status struct {
 	// Notice is a sentence about something wrong with the gateway itself; empty
 	// most of the time.
 	Notice string `json:"notice,omitempty"`
+	// Offload is the fast path of established connections.
+	Offload Offload `json:"flow_offload"`
 	// Blocked counts packets that the perimeter dropped or rejected so far, also
 	// before a restart.
 	Blocked    uint64      `json:"blocked"`
 	Interfaces []Interface `json:"interfaces"`
 	Tunnels    []Tunnel    `json:"tunnels"`
+}
+
+// Offload is how the kernel's fast path for established connections is.
+type Offload struct {
+	InUse bool `json:"in_use"`
+	// State says it in words, and why not if it is not in use.
+	State string `json:"state"`
 }
 
 // Interface is one port as the kernel sees it.

@@ -13,6 +13,8 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 	p := firewall.Policy{
 		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
+		// Nothing shapes traffic yet; what will be must be in NoOffload.
+		Offload: true,
 	}
 	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {

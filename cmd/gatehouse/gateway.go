@@ -72,6 +72,7 @@ func (g *gateway) Status() web.Status {
 		Name: doc.System.Name, Version: version, Started: g.started,
 		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
 		Interfaces: g.interfaces(doc), Trial: g.trialStatus(), Notice: notice,
+		Offload: offload(g.perimeter.Offloading()),
 	}
 	// Nothing is fatal here: a page that shows half is better than none.
 	if counters, err := g.perimeter.Counters(context.Background()); err != nil {
@@ -87,6 +88,10 @@ func (g *gateway) Status() web.Status {
 		st.Tunnels = append(st.Tunnels, tunnel(b, live[b.Name]))
 	}
 	return st
+}
+
+func offload(o firewall.Offloading) web.Offload {
+	return web.Offload{InUse: len(o.Devices) > 0, State: o.String()}
 }
 
 // blocked sums the counters of everything that refuses; what allows has

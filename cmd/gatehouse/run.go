@@ -169,6 +169,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return g.followWorld(ctx) })
 	tasks.Go(func() error { return g.followAddresses(ctx) })
 	tasks.Go(func() error { return g.keepCounters(ctx) })
+	tasks.Go(func() error { return g.perimeter.FollowDevices(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	tasks.Go(func() error { return g.followEnds(ctx) })

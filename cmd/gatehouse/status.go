@@ -44,6 +44,7 @@ func printStatus(out io.Writer, st web.Status, now time.Time) error {
 		fmt.Fprintf(out, "revision %d is on trial for another %s: gatehouse confirm keeps it\n", st.Trial.Revision, st.Trial.Deadline.Sub(now).Round(time.Second))
 	}
 	fmt.Fprintf(out, "data plane: %s. %s\n", st.Dataplane, st.DataplaneWhy)
+	fmt.Fprintf(out, "flow offload: %s\n", st.Offload.State)
 	fmt.Fprintf(out, "blocked packets: %d\n", st.Blocked)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "\nINTERFACE\tDEVICE\tZONE\tSTATE\tADDRESSES")
