@@ -2,7 +2,9 @@ package store
 
 import "net/netip"
 
-// List is a named set of addresses and networks, of any length.
+// List is a named set of addresses and networks, of any length. It holds its
+// Entries and whatever its names, web addresses and countries give at the time;
+// that is not part of the document.
 type List struct {
 	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]*$,maxLength=40"`
 	// Entries are addresses, networks and ranges (10.1.0.20-10.1.0.29), in the
@@ -10,7 +12,16 @@ type List struct {
 	Entries []AddressRange `json:"entries"`
 	// Following are entries that follow the prefix of an interface.
 	Following []Network `json:"following,omitempty"`
-	Note      string    `json:"note,omitempty" jsonschema:"maxLength=1000"`
+	// Names are host names, looked up again whenever an answer runs out.
+	Names []string `json:"names,omitempty" jsonschema:"maxItems=500"`
+	// URLs are http or https addresses of texts with one address, network or range
+	// a line, fetched every RefreshMinutes: 5 to 10080, 0 means a day.
+	URLs           []string `json:"urls,omitempty" jsonschema:"maxItems=32"`
+	RefreshMinutes int      `json:"refresh_minutes,omitempty" jsonschema:"minimum=0,maximum=10080"`
+	// Countries are codes of ISO 3166-1 as in NL; their networks are in the country
+	// file that the admin gives the gateway.
+	Countries []string `json:"countries,omitempty" jsonschema:"maxItems=676"`
+	Note      string   `json:"note,omitempty" jsonschema:"maxLength=1000"`
 }
 
 // Service is a named protocol with its ports.

@@ -11,21 +11,6 @@ const networksHelp = "One a line, empty means any: a network, or office+::80 for
 
 var actionChoices = []string{string(Allow), string(Reject), string(Drop)}
 
-var listKind = within(kind[List]{
-	info:    KindInfo{Name: "list", Area: AreaFirewall, Plural: "lists", Title: "List", Help: "Addresses and networks under one name, as many as you like."},
-	table:   "lists",
-	key:     func(l *List) string { return l.Name },
-	summary: func(l *List) string { return "with " + counted(len(l.Entries), "entry", "entries") },
-	fields: []field[List]{
-		of("name", "", func(l *List) any { return &l.Name }).required(),
-		of("entries", "the entries", func(l *List) any { return &l.Entries }).entries().
-			help("One a line: an address, a network (10.2.0.0/24) or a range (10.1.0.20-10.1.0.29)."),
-		of("following", "the entries that follow a prefix", func(l *List) any { return &l.Following }).
-			help("One a line: office+::80 is the host ::80 behind whatever IPv6 prefix the interface office has."),
-		noted(func(l *List) any { return &l.Note }),
-	},
-}, "lists", func(d *Document) *[]List { return &d.Lists })
-
 // counted is "1 entry" or "3 entries".
 func counted(n int, one, many string) string {
 	if n == 1 {

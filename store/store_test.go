@@ -104,6 +104,10 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 	for i := range some() {
 		l := List{Name: fmt.Sprintf("list-%d", i), Note: "ü", Entries: ranges("192.0.2.0/24", "192.0.3.7-192.0.3.9", "2001:db8::/32")}
 		l.Entries = l.Entries[r.IntN(2):]
+		if r.IntN(2) == 0 {
+			l.Names, l.Countries = []string{"www.example.org", "mail.example.org"}, []string{"NL", "DE"}
+			l.URLs, l.RefreshMinutes = []string{"https://lists.example/drop.txt?a=1"}, 60
+		}
 		doc.Lists = append(doc.Lists, l)
 		s := Service{Name: fmt.Sprintf("service-%d", i), Protocol: "tcp+udp", Ports: []PortRange{{53, 53}, {8000, 8100}}}
 		if r.IntN(2) == 0 {

@@ -84,11 +84,22 @@ func TestEveryFaultIsNamed(t *testing.T) {
 func TestEveryFaultOfEveryKindIsNamed(t *testing.T) {
 	addr := netip.MustParseAddr
 	for field, change := range map[string]func(*Document){
-		"zones[0].name":                          func(d *Document) { d.Zones[0].Name = "lan" },
-		"zones[1].name":                          func(d *Document) { d.Zones[1].Name = d.Zones[0].Name },
-		"interfaces[0].zone":                     func(d *Document) { d.Interfaces[0].Zone = ZoneVPN },
-		"interfaces[1].zone":                     func(d *Document) { d.Interfaces[1].Zone = "nowhere" },
-		"lists[0].note":                          func(d *Document) { d.Lists[0].Note = strings.Repeat("x", 2000) },
+		"zones[0].name":      func(d *Document) { d.Zones[0].Name = "lan" },
+		"zones[1].name":      func(d *Document) { d.Zones[1].Name = d.Zones[0].Name },
+		"interfaces[0].zone": func(d *Document) { d.Interfaces[0].Zone = ZoneVPN },
+		"interfaces[1].zone": func(d *Document) { d.Interfaces[1].Zone = "nowhere" },
+		"lists[0].note":      func(d *Document) { d.Lists[0].Note = strings.Repeat("x", 2000) },
+		"lists[0].names[1]":  func(d *Document) { d.Lists[0].Names = []string{"a.example", "no name"} },
+		"lists[0].names[0]":  func(d *Document) { d.Lists[0].Names = []string{"192.0.2.1"} },
+		"lists[0].names[2]":  func(d *Document) { d.Lists[0].Names = []string{"a.example", "b.example", "a.example"} },
+		"lists[0].urls[0]":   func(d *Document) { d.Lists[0].URLs = []string{"file:///etc/passwd"} },
+		"lists[0].urls[1]":   func(d *Document) { d.Lists[0].URLs = []string{"http://a.example/", "https://me:secret@a.example/"} },
+		"lists[0].urls[2]": func(d *Document) {
+			d.Lists[0].URLs = []string{"http://a.example/", "http://b.example", "http://a b/#c"}
+		},
+		"lists[0].urls":                          func(d *Document) { d.Lists[0].URLs = make([]string, 33) },
+		"lists[0].refresh_minutes":               func(d *Document) { d.Lists[0].RefreshMinutes = 4 },
+		"lists[0].countries[1]":                  func(d *Document) { d.Lists[0].Countries = []string{"NL", "de"} },
 		"services[0].protocol":                   func(d *Document) { d.Services[0].Protocol = "256" },
 		"services[1].ports":                      func(d *Document) { d.Services[1].Protocol, d.Services[1].Ports = "47", []PortRange{{1, 2}} },
 		"firewall.rules[1].source_lists[0]":      func(d *Document) { d.Lists = d.Lists[1:] },
