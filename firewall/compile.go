@@ -95,17 +95,18 @@ func newPool(prefixes []netip.Prefix) pool {
 // listPool makes the ranges of a list disjoint. A long list is mostly in order
 // and of one family, and then not copied.
 func listPool(ranges []Range) pool {
+	first6 := len(ranges)
 	tidy := true
-	for i := 1; i < len(ranges) && tidy; i++ {
-		tidy = ranges[i-1].First.BitLen() == ranges[i].First.BitLen() && apart(ranges[i-1], ranges[i])
+	for i := range ranges {
+		switch {
+		case ranges[i].First.Is6() && first6 > i:
+			first6 = i
+		case i > 0 && (ranges[i].First.Is4() != ranges[i-1].First.Is4() || !apart(ranges[i-1], ranges[i])):
+			tidy = false
+		}
 	}
-	switch {
-	case len(ranges) == 0:
-		return pool{}
-	case tidy && ranges[0].First.Is4():
-		return pool{v4: ranges}
-	case tidy:
-		return pool{v6: ranges}
+	if tidy {
+		return pool{v4: ranges[:first6:first6], v6: ranges[first6:]}
 	}
 	var p pool
 	for _, r := range ranges {

@@ -19,6 +19,7 @@ type entriesPage struct {
 	Total      int
 	Back, More string
 	Typed      string // what could not be added, to be corrected
+	Elsewhere  bool   // there is more than these
 }
 
 func (s *server) entries(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +40,8 @@ func (s *server) entriesPage(w http.ResponseWriter, r *http.Request, code int, t
 		s.fail(w, r, err)
 		return
 	}
+	sources, _ := s.Gateway.ListSources(p.List)
+	p.Elsewhere = len(sources) > 0
 	p.First, p.Last = offset+1, offset+len(p.Entries)
 	p.Back, p.More = around(r, offset, len(p.Entries), p.Total)
 	s.render(w, r, code, "entries", view{Title: "List " + p.List, Page: p, Errors: errs})

@@ -37,6 +37,7 @@ type Gateway interface {
 	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
 	packetReader
 	flowReader
+	listKeeper
 }
 
 // Review is the draft beside what is in force.

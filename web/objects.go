@@ -86,6 +86,8 @@ type listing struct {
 	// Whole and Idles are the addresses of other choices.
 	Whole string
 	Idles []idleChoice
+	// Whences are the lists that come from elsewhere; nil for other kinds.
+	Whences map[string]whence
 }
 
 // part reads which part of a list is asked for.
@@ -142,6 +144,7 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 	}
 	l.Offset, l.All = offset, l.Total
 	l.First, l.Last = offset+1, offset+len(l.Rows)
+	l.Whences = s.whences(k, l.Rows)
 	l.Back, l.More = around(r, offset, len(l.Rows), l.Total)
 	if k.Ordered && (query != "" || l.Idle > 0) {
 		if _, l.All, err = s.Store.Objects(r.Context(), k.Name, "", 0, 1); err != nil {

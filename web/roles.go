@@ -13,9 +13,11 @@ import (
 // send: routes as in routes(). Everything else that changes something takes an
 // admin, also a route that somebody forgets to name here.
 var byOperators = map[string]bool{
-	"POST /branches/{name}/reconnect":       true,
-	"POST /firewall/connections/end":        true,
-	"POST /api/v1/firewall/connections/end": true,
+	"POST /branches/{name}/reconnect":          true,
+	"POST /firewall/connections/end":           true,
+	"POST /api/v1/firewall/connections/end":    true,
+	"POST /objects/lists/fetch":                true,
+	"POST /api/v1/firewall/lists/{name}/fetch": true,
 }
 
 // enrolled are the kinds that operators look after.

@@ -31,6 +31,7 @@ var lesser = map[string]store.Role{
 	"POST /logout": store.RoleViewer, "POST /password": store.RoleViewer, "POST /login": "",
 	"POST /branches/leeds/reconnect": store.RoleOperator,
 	"POST /firewall/connections/end": store.RoleOperator, "POST /api/v1/firewall/connections/end": store.RoleOperator,
+	"POST /objects/lists/fetch": store.RoleOperator, "POST /api/v1/firewall/lists/leeds/fetch": store.RoleOperator,
 }
 
 func TestEveryRouteWithEveryRole(t *testing.T) {

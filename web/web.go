@@ -140,6 +140,15 @@ func (s *server) routes() http.Handler {
 				r.Put("/api/v1/objects/{kind}/item", s.apiPut)
 				r.Delete("/api/v1/objects/{kind}/item", s.apiDelete)
 				r.Put("/api/v1/objects/{kind}/position", s.apiMove)
+				r.Get("/objects/lists/elsewhere", s.elsewhere)
+				r.Post("/objects/lists/fetch", s.fetchList)
+				r.Get("/api/v1/firewall/lists/{name}", s.apiList)
+				r.Get("/api/v1/firewall/lists/{name}/entries", s.apiListEntries)
+				r.Post("/api/v1/firewall/lists/{name}/fetch", s.apiFetchList)
+				r.Get("/firewall/countries", s.countries)
+				r.Post("/firewall/countries", s.giveCountries)
+				r.Get("/api/v1/firewall/country-file", s.apiCountries)
+				r.Put("/api/v1/firewall/country-file", s.apiGiveCountries)
 				r.Get("/firewall/log", s.packets)
 				r.Get("/firewall/connections", s.connections)
 				r.Get("/firewall/connections/end", s.endConnectionsPage)
@@ -181,6 +190,9 @@ func limitBody(next http.Handler) http.Handler {
 		limit := int64(maxBody)
 		if strings.HasPrefix(r.URL.Path, "/objects/lists/") || strings.HasPrefix(r.URL.Path, "/api/v1/objects/lists") {
 			limit = maxList
+		}
+		if r.URL.Path == "/firewall/countries" || r.URL.Path == "/api/v1/firewall/country-file" {
+			limit = maxCountryFile
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)

@@ -41,6 +41,7 @@ type running struct {
 	counted map[string]store.RuleCounter
 	packetLog
 	flowTable
+	keptLists
 }
 
 func (g *running) Status() Status {

@@ -71,6 +71,7 @@ func (g *gateway) inForce(rev store.Revision) {
 	g.mu.Lock()
 	g.doc, g.revision = rev.Document, rev.ID
 	g.mu.Unlock()
+	g.keepLists(rev.Document)
 	g.seen.change()
 }
 

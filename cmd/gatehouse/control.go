@@ -120,7 +120,12 @@ func (c *control) close() { c.listener.Close() }
 
 // ask sends one request to the gateway that runs on dir.
 func ask(ctx context.Context, dir, method, path string) ([]byte, error) {
-	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	return send(ctx, dir, method, path, nil, time.Minute)
+}
+
+// send is ask with a body, and a time that this may take.
+func send(ctx context.Context, dir, method, path string, body io.Reader, within time.Duration) ([]byte, error) {
+	client := http.Client{Timeout: within, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, socketName))
 			if err != nil {
@@ -135,7 +140,7 @@ func ask(ctx context.Context, dir, method, path string) ([]byte, error) {
 			return conn, err
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -148,14 +153,14 @@ func ask(ctx context.Context, dir, method, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	said, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode >= 300 {
-		return nil, errors.New(string(bytes.TrimSpace(body)))
+		return nil, errors.New(string(bytes.TrimSpace(said)))
 	}
-	return body, nil
+	return said, nil
 }
 
 // askStatus reads the status of the gateway that runs on dir.

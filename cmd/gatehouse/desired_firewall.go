@@ -36,14 +36,7 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		}
 	}
 	for _, l := range doc.Lists {
-		fl := firewall.List{ID: l.Name, Ranges: make([]firewall.Range, len(l.Entries))}
-		for i, r := range l.Entries {
-			fl.Ranges[i] = firewall.Range(r)
-		}
-		for _, n := range following.networks(l.Following) {
-			fl.Ranges = append(fl.Ranges, firewall.Range(store.RangeOf(n)))
-		}
-		p.Lists = append(p.Lists, fl)
+		p.Lists = append(p.Lists, now.list(l, following.networks(l.Following)))
 	}
 	for _, d := range doc.Firewall.Defaults {
 		p.Defaults = append(p.Defaults, firewall.Default{From: string(d.From), To: string(d.To), Action: actions[d.Action]})

@@ -212,8 +212,8 @@ func TestOnlyMembersOfLiveListsCanBeReplaced(t *testing.T) {
 		"another rule":           {func(d *store.Document, _ *world) { d.Firewall.Rules[1].SourceUsers = []string{"bob"} }, false},
 		"another peer's address": {func(d *store.Document, _ *world) { d.Branches[0].Peer = "198.51.100.77" }, false},
 	} {
-		if same := sameButMembers(before, policy(c.change)); same != c.same {
-			t.Errorf("%s: %v", name, same)
+		if _, more := differing(before, policy(c.change)); more == c.same {
+			t.Errorf("%s: more than members: %v", name, more)
 		}
 	}
 }

@@ -163,6 +163,9 @@ func (g *gateway) readDirectory(ctx context.Context) {
 	if err != nil {
 		g.log.Error("zones cannot be told", "err", err)
 	}
+	if g.lists != nil {
+		d.country = g.lists.Country
+	}
 	g.seen.who.Store(d)
 }
 

@@ -25,6 +25,7 @@ func firewallCommand(dir *string) *cobra.Command {
 		Short: "Ask what the firewall would do, and see what it does",
 	}
 	c.AddCommand(traceCommand(dir), exportRulesCommand(dir), firewallLogCommand(dir), connectionsCommand(dir), talkersCommand(dir))
+	c.AddCommand(listsCommand(dir), fetchCommand(dir), countryFileCommand(dir))
 	return c
 }
 
@@ -35,6 +36,11 @@ func (g *gateway) firewallRoutes(r chi.Router) {
 	r.Get("/firewall/connections", g.controlConnections)
 	r.Post("/firewall/connections/end", g.controlEnd)
 	r.Get("/firewall/talkers", g.controlTalkers)
+	r.Get("/firewall/lists", g.controlLists)
+	r.Post("/firewall/fetch/{list}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, g.fetchNow(chi.URLParam(r, "list")))
+	})
+	r.Post("/firewall/country-file", g.controlCountryFile)
 }
 
 // controlPart is how many packets one answer has at most, and controlWait how

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -78,55 +77,60 @@ func (g *gateway) refreshHeld(ctx context.Context) error {
 		return err
 	}
 	after := perimeter(rev.Document, now, g.adminPort)
-	if reflect.DeepEqual(*before, after) {
+	changed, more := differing(*before, after)
+	if !more && len(changed) == 0 {
 		return nil
 	}
-	if sameButMembers(*before, after) {
-		for i, l := range after.Lists {
-			if slices.Equal(before.Lists[i].Ranges, l.Ranges) {
-				continue
-			}
-			if err := g.perimeter.Refill(ctx, l.ID, l.Ranges); err != nil {
-				return fmt.Errorf("list %s: %w", l.ID, err)
-			}
-			g.log.Info("members of a list changed", "list", l.ID, "count", len(l.Ranges))
+	if more || g.refill(ctx, changed) != nil {
+		ruleset, err := firewall.Compile(after)
+		if err != nil {
+			return err
 		}
-		g.cut(ctx, after)
-		return nil
-	}
-	ruleset, err := firewall.Compile(after)
-	if err != nil {
-		return err
-	}
-	if err := g.perimeter.Apply(ctx, ruleset); err != nil {
-		return err
+		if err := g.perimeter.Apply(ctx, ruleset); err != nil {
+			return err
+		}
 	}
 	// Nothing more is cut: a tunnel may still use its peer's address before.
 	members := *before
-	members.Lists = after.Lists
+	members.Lists = lasting(rev.Document, before.Lists, after.Lists)
 	if slices.EqualFunc(before.Lists, after.Lists, func(a, b firewall.List) bool { return a.ID == b.ID }) {
 		g.cut(ctx, members)
 	}
-	g.enforced = &after
+	g.enforce(&after)
 	return nil
 }
 
-// sameButMembers says whether two policies differ in the members of live lists
-// only.
-func sameButMembers(a, b firewall.Policy) bool {
-	if len(a.Lists) != len(b.Lists) {
-		return false
+// differing are the live lists whose members are others; more says that
+// anything else is different.
+func differing(before, after firewall.Policy) (changed []firewall.List, more bool) {
+	was, is := before.Lists, after.Lists
+	before.Lists, after.Lists = nil, nil
+	if len(was) != len(is) || !reflect.DeepEqual(before, after) {
+		return nil, true
 	}
-	bare := func(p firewall.Policy) firewall.Policy {
-		p.Lists = slices.Clone(p.Lists)
-		for i := range p.Lists {
-			if p.Lists[i].Live {
-				p.Lists[i].Ranges = nil
-			}
+	for i, l := range is {
+		same := slices.Equal(was[i].Ranges, l.Ranges)
+		if was[i].ID != l.ID || was[i].Live != l.Live || !same && !l.Live {
+			return nil, true
 		}
-		return p
+		if !same {
+			changed = append(changed, l)
+		}
 	}
-	return reflect.DeepEqual(bare(a), bare(b))
+	return changed, false
+}
+
+// refill puts other members into lists of the rules in force. If it cannot, the
+// rules are applied whole, which says what is wrong.
+func (g *gateway) refill(ctx context.Context, changed []firewall.List) error {
+	for _, l := range changed {
+		if err := g.perimeter.Refill(ctx, l.ID, l.Ranges); err != nil {
+			g.log.Warn("the firewall is applied whole", "err", err)
+			return err
+		}
+		g.log.Info("members of a list changed", "list", l.ID, "count", len(l.Ranges))
+	}
+	return nil
 }
 
 // endWindows ends the connections that a rule allowed until its schedule was

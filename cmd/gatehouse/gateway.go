@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/firewall"
+	"gatehouse/firewall/lists"
 	"gatehouse/ipsec"
 	"gatehouse/network"
 	"gatehouse/store"
@@ -25,6 +26,7 @@ type gateway struct {
 	perimeter *firewall.Applier
 	links     *network.Applier
 	ipsec     *ipsec.Manager
+	lists     *lists.Keeper
 	plane     choice
 	adminPort uint16
 	started   time.Time

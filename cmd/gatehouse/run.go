@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -127,6 +128,7 @@ func run(ctx context.Context, o runOptions) (err error) {
 	g.ipsec = ipsec.New(ipsec.Options{
 		Plane: plane, Port: port, ForceEncap: true, Log: log, Event: g.tunnelEvent,
 	})
+	g.lists = g.newKeeper(filepath.Join(o.dir, listsDir))
 	if err := g.boot(ctx); err != nil {
 		return err
 	}
@@ -166,6 +168,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return control.serve(ctx) })
 	tasks.Go(func() error { return g.writeEvents(ctx, eventDelay) })
 	tasks.Go(func() error { return g.followPeers(ctx) })
+	tasks.Go(func() error { return g.lists.Run(ctx) })
 	tasks.Go(func() error { return g.followWorld(ctx) })
 	tasks.Go(func() error { return g.followAddresses(ctx) })
 	tasks.Go(func() error { return g.keepCounters(ctx) })

@@ -20,14 +20,15 @@ var errNothingInForce = errors.New("nothing is in force yet, so nothing is allow
 
 // Trace answers what would become of a connection.
 func (g *gateway) Trace(ctx context.Context, q web.Question) (web.Answer, error) {
-	g.mu.Lock()
-	peers := g.peers
-	g.mu.Unlock()
 	doc, err := g.document(ctx, q.Draft)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return trace(ctx, g.db, doc, peers, g.adminPort, q, time.Now())
+	now, err := g.known(ctx, doc)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return trace(ctx, g.db, doc, now, g.adminPort, q, time.Now())
 }
 
 // document is what a question is about.
@@ -60,8 +61,9 @@ func (g *gateway) FirewallText(ctx context.Context, draft bool) (string, error) 
 	return d.ruleset.String(), err
 }
 
-// trace is the one answer for the page, the API and the command line.
-func trace(ctx context.Context, db *store.DB, doc store.Document, peers resolved, page uint16, q web.Question, now time.Time) (web.Answer, error) {
+// trace is the one answer for the page, the API and the command line. Of what is
+// known it takes what is not looked up at the time of the question.
+func trace(ctx context.Context, db *store.DB, doc store.Document, known world, page uint16, q web.Question, now time.Time) (web.Answer, error) {
 	zone, err := doc.System.Location()
 	if err != nil {
 		return web.Answer{}, err
@@ -70,10 +72,11 @@ func trace(ctx context.Context, db *store.DB, doc store.Document, peers resolved
 	if err != nil {
 		return web.Answer{}, err
 	}
-	around, err := lookAt(ctx, db, doc, peers, at)
+	around, err := lookAt(ctx, db, doc, known.peers, at)
 	if err != nil {
 		return web.Answer{}, err
 	}
+	around.elsewhere = known.elsewhere
 	a, err := understand(q, doc, around.holders, at)
 	if err != nil {
 		return web.Answer{}, err

@@ -110,7 +110,7 @@ func askTrace(ctx context.Context, dir string, page uint16, q web.Question) (a w
 	err = withStore(ctx, dir, func(db *store.DB) error {
 		doc, err := storedDocument(ctx, db, q.Draft)
 		if err == nil {
-			a, err = trace(ctx, db, doc, resolved{}, page, q, time.Now())
+			a, err = trace(ctx, db, doc, keptIn(dir), page, q, time.Now())
 		}
 		return err
 	})
@@ -163,6 +163,7 @@ func exportRulesCommand(dir *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				now.elsewhere = keptIn(*dir).elsewhere
 				d, err := compile(doc, now, port)
 				if err != nil {
 					return err

@@ -76,7 +76,7 @@ func asks(t *testing.T, doc store.Document) func(q web.Question) web.Answer {
 	}
 	return func(q web.Question) web.Answer {
 		t.Helper()
-		a, err := trace(ctx, db, doc, resolved{}, 8443, q, time.Date(2026, 7, 6, 8, 0, 0, 0, time.UTC))
+		a, err := trace(ctx, db, doc, world{}, 8443, q, time.Date(2026, 7, 6, 8, 0, 0, 0, time.UTC))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gatehouse/firewall"
 	"gatehouse/network"
 	"gatehouse/store"
 )
@@ -20,6 +21,9 @@ type world struct {
 	// addresses are those that devices have for a time: the provider's, or from a
 	// prefix of the provider's.
 	addresses network.Addresses
+	// elsewhere is what a list holds beside its entries; nil if nobody knows. What
+	// it gives is not written to.
+	elsewhere func(store.List) []firewall.Range
 }
 
 // resolved are the addresses of peers that are configured by name.
@@ -35,6 +39,7 @@ func (g *gateway) look(ctx context.Context, doc store.Document) (world, error) {
 	g.mu.Lock()
 	g.addresses = now.addresses
 	g.mu.Unlock()
+	now.elsewhere = elsewhere(g.lists)
 	return now, nil
 }
 
@@ -44,7 +49,7 @@ func (g *gateway) known(ctx context.Context, doc store.Document) (world, error) 
 	peers, addresses := g.peers, g.addresses
 	g.mu.Unlock()
 	now, err := lookAt(ctx, g.db, doc, peers, time.Now())
-	now.addresses = addresses
+	now.addresses, now.elsewhere = addresses, elsewhere(g.lists)
 	return now, err
 }
 

@@ -24,6 +24,9 @@ type Options struct {
 	// Changed is told which lists in force have other content now, one call at a
 	// time. It may ask the Keeper.
 	Changed func(ctx context.Context, ids []string)
+	// Stale is told, once until it is fetched again, of a source that cannot be,
+	// and which lists in force have it.
+	Stale func(ids []string, s Status)
 	// Resolver and Fetcher reach out; nil means the system's name servers and HTTP.
 	Resolver resolver
 	Fetcher  fetcher
@@ -252,7 +255,7 @@ func (k *Keeper) begin(ctx context.Context) time.Duration {
 
 // fetch gets one part and says what changed.
 func (k *Keeper) fetch(ctx context.Context, p *part) {
-	var changed bool
+	var changed, stale bool
 	var failed error
 	if p.kind == Name {
 		changed, failed = k.lookUp(ctx, p)
@@ -271,6 +274,7 @@ func (k *Keeper) fetch(ctx context.Context, p *part) {
 			p.failing = now
 			k.Log.Warn("a list is not fresh", "from", p.from, "err", failed)
 		}
+		stale = p.failures == tellAfter
 		p.problem = failed.Error()
 		p.next = now.Add(p.retry())
 	}
@@ -281,7 +285,11 @@ func (k *Keeper) fetch(ctx context.Context, p *part) {
 		p.next = time.Time{}
 	}
 	ids := k.users(p.source)
+	status := p.status()
 	k.mu.Unlock()
+	if stale && len(ids) > 0 && k.Stale != nil {
+		k.Stale(ids, status)
+	}
 	if changed && len(ids) > 0 {
 		k.tell(ctx, ids)
 	}

@@ -38,6 +38,7 @@ const (
 	firstRetry  = 10 * time.Second
 	lastRetry   = time.Hour
 	lastNameTry = 5 * time.Minute
+	tellAfter   = 3 // failures in a row; one or two are no news
 	keepUnused  = time.Hour
 	earlyPart   = 10 // a URL is fetched up to this part of its time early
 	maxTogether = 4  // fetches at the same time

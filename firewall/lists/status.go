@@ -31,15 +31,18 @@ func (k *Keeper) Status(l List) []Status {
 	defer k.mu.Unlock()
 	var out []Status
 	for _, s := range l.sources() {
-		p := k.part(s)
-		st := Status{
-			Kind: s.kind, From: s.from, Entries: p.entries, Fetched: p.fetched, Next: p.next, Fetching: p.busy,
-			Problem: p.problem, Failing: p.failing, Wrong: p.wrong, FirstWrong: p.firstWrong,
-		}
-		for _, h := range p.held {
-			st.Addresses = append(st.Addresses, h.Address.String())
-		}
-		out = append(out, st)
+		out = append(out, k.part(s).status())
 	}
 	return out
+}
+
+func (p *part) status() Status {
+	st := Status{
+		Kind: p.kind, From: p.from, Entries: p.entries, Fetched: p.fetched, Next: p.next, Fetching: p.busy,
+		Problem: p.problem, Failing: p.failing, Wrong: p.wrong, FirstWrong: p.firstWrong,
+	}
+	for _, h := range p.held {
+		st.Addresses = append(st.Addresses, h.Address.String())
+	}
+	return st
 }
