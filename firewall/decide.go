@@ -33,6 +33,9 @@ type Decision struct {
 	// ID is the rule, the forward or the built-in ID that decided; empty: the
 	// zone matrix.
 	ID string
+	// Counted is what its packet is counted and logged under: ID, or one of the
+	// firewall's own; empty: it is not counted, as a ping to the gateway.
+	Counted string
 	// Limit is what bounds the connections that the rule allows; those beyond
 	// it are dropped under OverID(ID).
 	Limit Limit
@@ -91,6 +94,14 @@ func (d *Decider) Decide(f Flow) (Action, string) {
 
 // Explain is Decide with all there is to say.
 func (d *Decider) Explain(f Flow) Decision {
+	v := d.explain(f)
+	if v.ID != "" {
+		v.Counted = v.ID
+	}
+	return v
+}
+
+func (d *Decider) explain(f Flow) Decision {
 	from, to := d.Zone(f.Source), d.Zone(f.Destination)
 	switch {
 	case from == ZoneGateway:
@@ -132,10 +143,10 @@ func (d *Decider) Explain(f Flow) Decision {
 	}
 	for _, def := range d.policy.Defaults {
 		if def.From == from && def.To == to {
-			return Decision{Action: def.Action}
+			return Decision{Action: def.Action, Counted: matrixID(from, to, def.Action)}
 		}
 	}
-	return Decision{Action: Drop}
+	return Decision{Action: Drop, Counted: matrixID(from, to, Drop)}
 }
 
 // complete says what a Flow leaves open.

@@ -38,15 +38,24 @@ func (c *compiler) otherwise(from, to string) []statement {
 			action = d.Action
 		}
 	}
+	id := matrixID(from, to, action)
+	if action == Allow {
+		return []statement{c.count(id), accept}
+	}
+	return []statement{c.end(id, action)}
+}
+
+// matrixID is what the zone matrix decides a connection under.
+func matrixID(from, to string, action Action) string {
 	switch {
 	case action == Allow:
-		return []statement{c.count(idAllowed + from + "-" + to), accept}
+		return idAllowed + from + "-" + to
 	case from == ZoneWAN:
-		return []statement{c.end(idWANDefault, action)}
+		return idWANDefault
 	case to == ZoneGateway:
-		return []statement{c.end(idInputDefault, action)}
+		return idInputDefault
 	}
-	return []statement{c.end(idForwardDefault, action)}
+	return idForwardDefault
 }
 
 // adminRules are the policy's rules for one pair of zones, in order, for the

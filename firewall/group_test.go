@@ -252,13 +252,13 @@ func TestAThousandRulesAreAFewLookUps(t *testing.T) {
 // Large policies, so that rules are grouped, around the few places that there
 // are to send packets from.
 func TestTheDeciderAgreesWithTheKernelAboutGroupedRules(t *testing.T) {
-	o := newSmallOffice(t)
+	o := newWiredOffice(t)
 	random := rand.New(rand.NewPCG(9, 10))
 	maps := 0
-	o.agree(12, 60, random, func() Policy {
+	hosts := []string{lanHost4, lanHost6, wanHost4, wanHost6, branchHost4, branchHost6, gatewayLAN4, gatewayLAN6}
+	o.agree(12, 60, func() Policy {
 		p := o.policy()
 		p.Masquerade, p.Rules = false, nil
-		hosts := []string{lanHost4, lanHost6, wanHost4, wanHost6, branchHost4, branchHost6, gatewayLAN4, gatewayLAN6}
 		near := func() []netip.Prefix {
 			a := netip.MustParseAddr(hosts[random.IntN(len(hosts))])
 			for range random.IntN(4) {
@@ -270,7 +270,7 @@ func TestTheDeciderAgreesWithTheKernelAboutGroupedRules(t *testing.T) {
 		for i := range 50 + random.IntN(30) {
 			r := Rule{ID: fmt.Sprintf("r-%d", i), Action: []Action{Allow, Drop}[random.IntN(2)],
 				From: []string{ZoneLAN, ZoneWAN, ZoneVPN, ""}[random.IntN(4)], Destinations: near()}
-			r.Services = []Service{{Protocol: UDP, Ports: []PortRange{{uint16(agreePorts[random.IntN(3)]), 0}}}}
+			r.Services = []Service{{Protocol: UDP, Ports: []PortRange{{gamblePorts[random.IntN(len(gamblePorts))], 0}}}}
 			r.Services[0].Ports[0].Last = r.Services[0].Ports[0].First + uint16(random.IntN(2)*random.IntN(100))
 			if s := near(); random.IntN(3) == 0 && s[0].Addr().BitLen() == r.Destinations[0].Addr().BitLen() {
 				r.Sources = s
@@ -279,6 +279,10 @@ func TestTheDeciderAgreesWithTheKernelAboutGroupedRules(t *testing.T) {
 		}
 		maps += strings.Count(mustCompile(t, p).String(), "\tmap pair_")
 		return p
+	}, func() Flow {
+		from := random.IntN(6)
+		to := (from + 2*(1+random.IntN(3))) % 8 // of the same IP version
+		return flow(hosts[from], hosts[to], func(f *Flow) { f.Port = gamblePorts[random.IntN(len(gamblePorts))] })
 	})
 	if maps < 50 {
 		t.Errorf("%d maps were made: this proves nothing", maps)
