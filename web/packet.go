@@ -152,6 +152,9 @@ func (p Packet) Asked() string {
 		return ""
 	}
 	q := url.Values{"source": {p.From.Address.String()}, "destination": {p.To.Address.String()}, "protocol": {p.Protocol}}
+	if p.In != "" && p.From.Zone != "" {
+		q.Set("from", p.From.Zone) // not where such a source belongs, if it is spoofed
+	}
 	if p.To.Port != 0 {
 		q.Set("port", strconv.Itoa(int(p.To.Port)))
 	}

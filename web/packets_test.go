@@ -76,7 +76,7 @@ func TestTheLogSaysWhoWasStoppedByWhat(t *testing.T) {
 	page := s.loggedIn(t).get("/firewall/log")
 	page.want(t, http.StatusOK, "alice-pc", "10.1.0.7:40000", "192.0.2.25:25", "Mail, TCP port 25", "Rejected",
 		"/objects/rules/edit?name=no-mail-from-office",
-		"/firewall/trace?destination=192.0.2.25&amp;port=25&amp;protocol=tcp&amp;source=10.1.0.7",
+		"/firewall/trace?destination=192.0.2.25&amp;from=lan&amp;port=25&amp;protocol=tcp&amp;source=10.1.0.7",
 		"It came from the internet with a source that cannot be there.", "fd00:1::7", "Ping or ICMP",
 		"wan-default</strong>: 1234 more packets", `data-stream="/api/v1/firewall/log/stream"`)
 	if strings.Index(page.body, "spoof-wan") > strings.Index(page.body, "alice-pc") {

@@ -16,7 +16,7 @@ import (
 // listener.
 
 // spareFDs are unconnected TCP sockets of the host's namespace, from pageFD+1.
-const spareFDs = 8
+const spareFDs = 32
 
 // makeSpares is called outside.
 func makeSpares() ([]*os.File, error) {

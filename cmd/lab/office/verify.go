@@ -28,6 +28,7 @@ func Checks() []Check {
 		{"2-follow", "a rule about a user follows the user's devices without an apply", followed},
 		{"2-schedule", "a rule with a schedule ends with it, and so do its connections", scheduled},
 		{"2-prefix", "rules follow the prefix of an interface without an apply", followsPrefix},
+		{"seen", "hq shows who is refused, who talks and who downloads, by name; an ended download ends", seen},
 		{"5-rekey", "a rekey every few seconds loses no ping", rekeyUnderPing},
 		{"3-no-leak", "with the peer stopped nothing leaves unprotected", noLeak},
 		{"4-kill", "kill -9 leaves the perimeter; a restart brings the tunnel back", kill},
