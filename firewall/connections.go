@@ -142,6 +142,6 @@ func end(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a
 func (c Connection) Asked() Flow {
 	return Flow{
 		Source: c.Source.Addr(), Destination: c.Led.Addr(), Protocol: c.Protocol, Port: c.Led.Port(),
-		Translated: c.Destination != c.Led,
+		Translated: c.Destination != c.Led, ICMPType: c.ICMPType, ICMPCode: c.ICMPCode,
 	}
 }

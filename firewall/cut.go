@@ -6,8 +6,9 @@ import (
 )
 
 // Cut ends the connections that the old policy allowed and the new one denies:
-// connection tracking would let them run on. All others are left alone. It gives
-// how many there were. The new policy must be in force already, or a cut
+// connection tracking would let them run on. All others are left alone, also those
+// of which that hangs on what nobody remembers (unsaid). It gives how many there
+// were. The new policy must be in force already, or a cut
 // connection would begin anew by the old one.
 func (a *Applier) Cut(ctx context.Context, old, new Policy) (int, error) {
 	a.mu.Lock()
@@ -23,13 +24,10 @@ func (a *Applier) Cut(ctx context.Context, old, new Policy) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the new policy: %w", err)
 	}
+	hidden, err := newUnsaid(old, new)
+	if err != nil {
+		return 0, err
+	}
 	// A namespace of the calling thread's, like every Apply.
-	return EndConnections(ctx, func(c Connection) bool {
-		asked := c.Asked()
-		if was, _ := before.Decide(asked); was != Allow {
-			return false
-		}
-		is, _ := after.Decide(asked)
-		return is != Allow
-	})
+	return EndConnections(ctx, func(c Connection) bool { return hidden.denied(c.Asked(), before, after) })
 }

@@ -24,9 +24,6 @@
 // limit. Chains into_<zone> and outof_<zone> tell the zones behind the tunnel apart
 // by address. Output is not filtered but by "leaving".
 //
-// Not here yet: flows that were established before a policy denied them go on,
-// and rules are matched one after another within a zone pair.
-//
 // The package knows nothing of the store, of IPsec or of links: it takes plain
 // typed input and gives back plain typed status.
 package firewall

@@ -95,15 +95,17 @@ func (g gamble) service() Service {
 	}
 }
 
-// times are some in which now is well within or well without.
+// times are some in which now is well within or well without: an hour at least.
 func (g gamble) times() (out []TimeSpan) {
+	whole := func(from, to int) (days []TimeSpan) {
+		for d := from; d <= to; d++ {
+			days = append(days, TimeSpan{(g.now.UTC().Weekday() + time.Weekday(7+d)) % 7, 0, lastSecond})
+		}
+		return days
+	}
 	for range pick(g, 0, 0, 0, 0, 1, 2) {
 		out = append(out, pick(g, around(g.now, time.Hour, time.Hour), around(g.now, -time.Hour, 9*time.Hour), around(g.now, 40*time.Hour, -time.Hour),
-			around(g.now, 30*time.Hour, 50*time.Hour), []TimeSpan{{g.now.UTC().Weekday(), 0, lastSecond}})...)
-	}
-	// The day itself is no question of an hour.
-	if h := g.now.UTC().Hour(); h < 2 || h > 21 {
-		return nil
+			around(g.now, 30*time.Hour, 50*time.Hour), whole(-1, 1), whole(2, 4))...)
 	}
 	return out
 }
