@@ -96,6 +96,11 @@ type Interface struct {
 	Gateways []netip.Addr `json:"gateways,omitempty" jsonschema:"maxItems=2"`
 	// MTU in bytes, 1280 to 9000; 0 leaves the device as it is.
 	MTU int `json:"mtu,omitempty" jsonschema:"minimum=0,maximum=9000"`
+	// ReversePath is how the source of a packet must relate to this interface:
+	// strict, loose or off. Left out: strict, and on wan with several of them
+	// loose. Not of the zone wan, strict allows the networks of this interface and
+	// loose all networks behind this gateway.
+	ReversePath string `json:"reverse_path,omitempty" jsonschema:"enum=,enum=strict,enum=loose,enum=off"`
 }
 
 // Route is a static route.

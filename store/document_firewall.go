@@ -74,6 +74,8 @@ type Firewall struct {
 	Forwards []Forward `json:"forwards,omitempty"`
 	// NAT are exceptions to Masquerade; the first that matches decides.
 	NAT []NAT `json:"nat,omitempty"`
+	// Protection are the guards of the zone wan; left out: all of them.
+	Protection Guards `json:"protection,omitzero"`
 }
 
 // ZoneDefault is one cell of the zone matrix. From wan nothing may be allowed

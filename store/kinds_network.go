@@ -122,6 +122,9 @@ var interfaceKind = within(kind[Interface]{
 			help("This gateway's own, with the network's length, as in 10.1.0.1/24."),
 		of("gateways", "the gateway", func(n *Interface) any { return &n.Gateways }).help("The provider's router; only in the zone wan."),
 		of("mtu", "the MTU", func(n *Interface) any { return &n.MTU }).help("In bytes, 1280 to 9000; empty leaves the port as it is."),
+		of("reverse_path", "the check of sources", func(n *Interface) any { return &n.ReversePath }).
+			choices(ReversePathStrict, ReversePathLoose, ReversePathOff).
+			help("strict: only sources that are reached by this port. loose: that are reached at all. Empty means strict, or loose with several ports to the internet."),
 	},
 }, "interfaces", func(d *Document) *[]Interface { return &d.Interfaces })
 

@@ -33,6 +33,7 @@ func TestKindsKnowEveryFieldOfTheirTypes(t *testing.T) {
 	fieldsOf(t, serviceKind)
 	fieldsOf(t, scheduleKind)
 	fieldsOf(t, defaultKind)
+	fieldsOf(t, protectionKind)
 	fieldsOf(t, ruleKind)
 	fieldsOf(t, forwardKind)
 	fieldsOf(t, natKind)

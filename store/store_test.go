@@ -92,6 +92,14 @@ func everything(t testing.TB) Document {
 func addThings(doc *Document, r *rand.Rand, some func() int) {
 	choose := func(all ...string) string { return all[r.IntN(len(all))] }
 	addr, key := netip.MustParseAddr, func(n int) Secret { return Secret(fmt.Sprintf("%0*x", 2*n, r.Uint64())) }
+	for range some() {
+		doc.Firewall.Protection = Guards{BogonsOff: r.IntN(2) == 0, BogonExceptions: prefixes("192.0.2.0/24"), Ping4: r.IntN(2) == 0, Ping6Off: r.IntN(2) == 0,
+			LimitsOff: r.IntN(2) == 0, NewPerSecond: 50, NewBurst: 60, Open: 70, SYNProxyOff: r.IntN(2) == 0, BansOff: r.IntN(2) == 0,
+			BanAfter: 5, BanMinutes: 30, NeverBanned: prefixes("198.51.100.0/24", "2001:db8::/32")}
+		for i := range doc.Interfaces {
+			doc.Interfaces[i].ReversePath = choose("", ReversePathStrict, ReversePathLoose, ReversePathOff)
+		}
+	}
 	for i := range some() {
 		doc.Zones = append(doc.Zones, NamedZone{Name: Zone(fmt.Sprintf("zone-%d", i)), Manage: r.IntN(2) == 0, Note: "of guests"})
 		s := Schedule{Name: fmt.Sprintf("schedule-%d", i), From: "22:00", To: choose("06:30", "24:00"), Note: "at night"}

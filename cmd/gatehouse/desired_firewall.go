@@ -15,10 +15,11 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
 		// Nothing shapes traffic yet; what will be must be in NoOffload.
 		Offload: true,
+		Protection: protection(doc.Firewall.Protection),
 	}
 	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {
-		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: now.addressesOf(i), Mark: marks[i.Name]}
+		fi := firewall.Interface{Device: i.Device, Zone: string(i.Zone), Addresses: now.addressesOf(i), Mark: marks[i.Name], ReversePath: reversePaths[i.ReversePath]}
 		for _, r := range doc.Routes {
 			if onLink(i, r.Via) {
 				fi.Routed = append(fi.Routed, r.Destination)

@@ -129,6 +129,8 @@ func document(name string, wan, lan []string, gateways []string, branches ...sto
 		},
 		Firewall: store.Firewall{
 			Masquerade: true,
+			// The lab's internet is made of networks for documentation.
+			Protection: store.Guards{BogonExceptions: prefixes("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")},
 			Defaults: []store.ZoneDefault{
 				{From: store.ZoneLAN, To: store.ZoneWAN, Action: store.Allow},
 				{From: store.ZoneLAN, To: store.ZoneVPN, Action: store.Allow},
