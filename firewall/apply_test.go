@@ -39,9 +39,6 @@ func TestApplyingAgainKeepsConnectionsAndCounters(t *testing.T) {
 func TestApplyLeavesOtherTablesAlone(t *testing.T) {
 	s := newSpace(t)
 	const others = `
-add table inet gatehouse_dyn
-add set inet gatehouse_dyn bans { type ipv4_addr; }
-add element inet gatehouse_dyn bans { 192.0.2.1 }
 add table ip nat
 add chain ip nat prerouting { type nat hook prerouting priority dstnat; }
 add rule ip nat prerouting tcp dport 99 redirect to :98
@@ -69,7 +66,7 @@ add chain ip6 gatehouse c
 	if !strings.Contains(all, "table inet gatehouse {") {
 		t.Error("our table is not there")
 	}
-	s.sh("nft delete table inet gatehouse")
+	s.sh("nft delete table inet gatehouse; nft delete table inet gatehouse_dyn")
 	if diff := cmp.Diff(want, s.sh("nft list ruleset")); diff != "" {
 		t.Errorf("other tables changed (-before +after):\n%s", diff)
 	}

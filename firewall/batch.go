@@ -29,7 +29,6 @@ type step struct {
 // generation marks the table.
 func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
-	names := setNames{}
 	out := []step{{what: "table " + tableName, messages: 3, add: func(c *nftables.Conn) error {
 		// Deleting needs something to delete: with the first message the
 		// batch is right whether or not the table is there.
@@ -38,6 +37,23 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 		c.AddTable(table)
 		return nil
 	}}}
+	out = append(out, r.objects(table, start, false)...)
+	out = append(out, step{what: "generation marker", add: func(c *nftables.Conn) error {
+		c.AddChain(&nftables.Chain{Name: generation, Table: table})
+		return nil
+	}})
+	if r.dynamic != nil {
+		out = append(out, r.dynamic.dynamicSteps(start)...)
+	}
+	return out
+}
+
+// objects are the messages for what is in a table. With renew the table may be
+// there already: what is in its chains, and in sets that do not keep their
+// elements, is replaced.
+func (r Ruleset) objects(table *nftables.Table, start map[string]Counter, renew bool) []step {
+	names := setNames{}
+	var out []step
 	for _, id := range r.counters {
 		out = append(out, step{what: "counter of rule " + id, add: func(c *nftables.Conn) error {
 			c.AddObj(&nftables.NamedObj{
@@ -51,13 +67,16 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 		out = append(out, r.flows.step(table))
 	}
 	for _, ch := range r.chains {
-		out = append(out, step{what: "chain " + ch.name, add: func(c *nftables.Conn) error {
-			c.AddChain(ch.kernel(table))
+		out = append(out, step{what: "chain " + ch.name, messages: renewing(renew), add: func(c *nftables.Conn) error {
+			k := c.AddChain(ch.kernel(table))
+			if renew {
+				c.FlushChain(k)
+			}
 			return nil
 		}})
 	}
 	for _, s := range r.sets {
-		out = append(out, s.steps(table, names)...)
+		out = append(out, s.steps(table, names, renew && !s.keeps())...)
 	}
 	for _, ch := range r.chains {
 		for i, line := range ch.rules {
@@ -71,10 +90,15 @@ func (r Ruleset) steps(start map[string]Counter, generation string) []step {
 			}, finer: func() []step { return line.growing(what, table, ch.name, names) }})
 		}
 	}
-	return append(out, step{what: "generation marker", add: func(c *nftables.Conn) error {
-		c.AddChain(&nftables.Chain{Name: generation, Table: table})
-		return nil
-	}})
+	return out
+}
+
+// renewing is how many messages add an object and perhaps empty it.
+func renewing(renew bool) int {
+	if renew {
+		return 2
+	}
+	return 1
 }
 
 // growing are the beginnings of a rule: the first that the kernel refuses ends
@@ -109,6 +133,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	out.Priority = map[string]*nftables.ChainPriority{
 		"raw": nftables.ChainPriorityRaw, "mangle": nftables.ChainPriorityMangle,
 		"filter": nftables.ChainPriorityFilter, "srcnat": nftables.ChainPriorityNATSource, "dstnat": nftables.ChainPriorityNATDest,
+		"-310": nftables.ChainPriorityRef(-310), "-150": nftables.ChainPriorityRef(-150),
 	}[c.hook.priority]
 	return out
 }
@@ -127,17 +152,23 @@ func (s set) kernel(table *nftables.Table) *nftables.Set {
 	if s.filled {
 		k.Dynamic, k.Size, k.HasTimeout, k.Timeout = true, mostSources, s.forget > 0, s.forget
 	}
+	if s.timed {
+		k.HasTimeout, k.Counter, k.Size = true, true, maxBans
+	}
 	return k
 }
 
-func (s set) steps(table *nftables.Table, names setNames) []step {
+func (s set) steps(table *nftables.Table, names setNames, renew bool) []step {
 	k := s.kernel(table)
-	first := step{what: "set " + s.name, add: func(c *nftables.Conn) error {
+	first := step{what: "set " + s.name, messages: renewing(renew), add: func(c *nftables.Conn) error {
 		k.ID = 0 // the batch that is being built gives a new one
 		if err := c.AddSet(k, nil); err != nil {
 			return err
 		}
 		names[s.name] = k.ID
+		if renew {
+			c.FlushSet(k)
+		}
 		return nil
 	}}
 	return append([]step{first}, s.fill(k)...)

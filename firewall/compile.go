@@ -53,6 +53,7 @@ func compile(p Policy, linear bool) (Ruleset, error) {
 	c.destinationNAT()
 	c.sourceNAT()
 	c.out.chains = append(c.out.chains, c.endings...)
+	c.out.dynamic = c.dynamic()
 	c.out.dropUnused(c.live)
 	return c.out, nil
 }

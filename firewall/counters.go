@@ -37,16 +37,18 @@ func (a *Applier) Counters(ctx context.Context) ([]Counter, error) {
 
 func (a *Applier) counters() ([]Counter, error) {
 	var out []Counter
-	ask := []netlink.Attribute{named(unix.NFTA_OBJ_TABLE, tableName)}
-	err := dump("counters", unix.NFT_MSG_GETOBJ, ask, func(attributes []byte) error {
-		c, ok, err := readCounter(attributes)
-		if ok {
-			out = append(out, c)
+	for _, table := range []string{tableName, dynamicTable} {
+		ask := []netlink.Attribute{named(unix.NFTA_OBJ_TABLE, table)}
+		err := dump("counters", unix.NFT_MSG_GETOBJ, ask, func(attributes []byte) error {
+			c, ok, err := readCounter(attributes)
+			if ok {
+				out = append(out, c)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return nil, err
 		}
-		return err
-	})
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return nil, err
 	}
 	slices.SortFunc(out, func(a, b Counter) int { return cmp.Compare(a.Rule, b.Rule) })
 	return out, nil
@@ -82,5 +84,5 @@ func readCounter(attributes []byte) (c Counter, ok bool, err error) {
 			})
 		}
 	}
-	return c, ours && table == tableName && kind == unix.NFT_OBJECT_COUNTER, d.Err()
+	return c, ours && (table == tableName || table == dynamicTable) && kind == unix.NFT_OBJECT_COUNTER, d.Err()
 }

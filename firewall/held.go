@@ -81,8 +81,11 @@ func named(attribute uint16, name string) netlink.Attribute {
 }
 
 // heldElements is how many keys the kernel holds of a set.
-func heldElements(set string) (n int, err error) {
-	ask := []netlink.Attribute{named(unix.NFTA_SET_ELEM_LIST_TABLE, tableName), named(unix.NFTA_SET_ELEM_LIST_SET, set)}
+func heldElements(set string) (n int, err error) { return heldIn(tableName, set) }
+
+// heldIn is heldElements for either of the tables.
+func heldIn(table, set string) (n int, err error) {
+	ask := []netlink.Attribute{named(unix.NFTA_SET_ELEM_LIST_TABLE, table), named(unix.NFTA_SET_ELEM_LIST_SET, set)}
 	err = dump("set "+set, unix.NFT_MSG_GETSETELEM, ask, func(attributes []byte) error {
 		in, err := countElements(attributes)
 		n += in
@@ -91,12 +94,12 @@ func heldElements(set string) (n int, err error) {
 	return n, err
 }
 
-// heldRules is how many rules the kernel holds in each chain of the table.
-func heldRules() (map[string]int, error) {
+// heldRules is how many rules the kernel holds in each chain of a table.
+func heldRules(table string) (map[string]int, error) {
 	out := map[string]int{}
-	ask := []netlink.Attribute{named(unix.NFTA_RULE_TABLE, tableName)}
+	ask := []netlink.Attribute{named(unix.NFTA_RULE_TABLE, table)}
 	err := dump("rules", unix.NFT_MSG_GETRULE, ask, func(attributes []byte) error {
-		return ofTable(attributes, unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, func(chain string) { out[chain]++ })
+		return ofTable(table, attributes, unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, func(chain string) { out[chain]++ })
 	})
 	return out, err
 }
@@ -104,12 +107,12 @@ func heldRules() (map[string]int, error) {
 // heldChains calls each with the names of the table's chains.
 func heldChains(each func(string)) error {
 	return dump("chains", unix.NFT_MSG_GETCHAIN, nil, func(attributes []byte) error {
-		return ofTable(attributes, unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME, each)
+		return ofTable(tableName, attributes, unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME, each)
 	})
 }
 
-// ofTable calls fn with one text of an object, if it is of our table.
-func ofTable(attributes []byte, table, wanted uint16, fn func(string)) error {
+// ofTable calls fn with one text of an object, if it is of a table of ours.
+func ofTable(whose string, attributes []byte, table, wanted uint16, fn func(string)) error {
 	d, err := netlink.NewAttributeDecoder(attributes)
 	if err != nil {
 		return err
@@ -123,7 +126,7 @@ func ofTable(attributes []byte, table, wanted uint16, fn func(string)) error {
 			name = d.String()
 		}
 	}
-	if in == tableName {
+	if in == whose {
 		fn(name)
 	}
 	return d.Err()

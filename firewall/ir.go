@@ -13,7 +13,8 @@ type Ruleset struct {
 	sets     []set
 	flows    *flowtable // nil without a fast path
 	chains   []chain
-	weekly   bool // days are in it, which the kernel must take by UTC
+	dynamic  *Ruleset // of the table gatehouse_dyn
+	weekly   bool     // days are in it, which the kernel must take by UTC
 }
 
 // chain is a list of rules. A chain with a hook sees packets; one without is
@@ -28,7 +29,7 @@ type chain struct {
 type hook struct {
 	kind     string // filter or nat
 	point    string // prerouting, input, forward, postrouting
-	priority string // by nft's names
+	priority string // by nft's names, or a number
 	drop     bool   // the verdict for what reaches the end
 }
 

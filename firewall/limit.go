@@ -34,7 +34,7 @@ func (c *compiler) within(r Rule, passes []statement) verdict {
 		for _, f := range []family{ipv4, ipv6} {
 			set := sourceSet(kind+"_"+r.ID+"_"+f.digit(), f, forget)
 			c.setOnce(set)
-			rules = append(rules, rule{comment: r.ID, statements: []statement{perSource{f, set.name, forget > 0, beyond}, over}})
+			rules = append(rules, rule{comment: r.ID, statements: []statement{perSource{family: f, set: set.name, renew: forget > 0, meter: beyond}, over}})
 		}
 	}
 	if r.Limit.Rate > 0 {
@@ -107,10 +107,15 @@ type perSource struct {
 	set    string
 	renew  bool // keep the source for another while
 	meter  meter
+	bits   int // of the network that counts as one source; 0: each address
 }
 
 func (m perSource) text() string {
-	return fmt.Sprintf("%s @%s { %s %s }", map[bool]string{true: "update", false: "add"}[m.renew], m.set, source.keyword(m.family), m.meter.text())
+	keyword := source.keyword(m.family)
+	if m.bits == hostBits(m.family) {
+		keyword = hostKeyword(m.family)
+	}
+	return fmt.Sprintf("%s @%s { %s %s }", map[bool]string{true: "update", false: "add"}[m.renew], m.set, keyword, m.meter.text())
 }
 
 func (m perSource) exprs(n setNames) []expr.Any {
@@ -118,7 +123,11 @@ func (m perSource) exprs(n setNames) []expr.Any {
 	if m.renew {
 		operation = unix.NFT_DYNSET_OP_UPDATE
 	}
-	return append(m.family.exprs(n), source.load(m.family), &expr.Dynset{
+	load := []expr.Any{source.load(m.family)}
+	if m.bits == hostBits(m.family) {
+		load = loadHost(m.family)
+	}
+	return append(append(m.family.exprs(n), load...), &expr.Dynset{
 		SrcRegKey: register, SetName: m.set, SetID: n[m.set], Operation: operation, Exprs: []expr.Any{m.meter.expr()},
 	})
 }
@@ -145,6 +154,16 @@ type tracked struct{}
 
 func (tracked) text() string              { return "ct status confirmed" }
 func (tracked) exprs(setNames) []expr.Any { return statusHas(ipsConfirmed) }
+
+// stateHas matches a state of a connection.
+func stateHas(bit uint32) []expr.Any {
+	b := binary.NativeEndian.AppendUint32(nil, bit)
+	return []expr.Any{
+		&expr.Ct{Key: expr.CtKeySTATE, Register: register},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4, Mask: b, Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)},
+	}
+}
 
 // statusHas matches a bit of a connection's status.
 func statusHas(bit uint32) []expr.Any {

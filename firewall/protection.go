@@ -18,6 +18,10 @@ type Protection struct {
 	// inside where IPv6 is routed (RFC 4890 4.3.1): pingRate in all. Rules of the
 	// admin come before.
 	Ping4, Ping6 bool
+	// NewPerSecond is how many connections one source on wan may begin in a
+	// second, NewBurst how many more at once, and Open how many it may have open;
+	// 0 is no bound. In IPv6 a source is a /64.
+	NewPerSecond, NewBurst, Open uint32
 }
 
 // ReversePath is how a packet's source must relate to the device it came by

@@ -67,6 +67,8 @@ type set struct {
 	// renews is forgotten after a while, if forget is not zero.
 	filled bool
 	forget time.Duration
+	// timed sets are filled by bans: elements go after a time and count.
+	timed bool
 }
 
 // size is how many elements a set has.

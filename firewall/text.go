@@ -60,6 +60,9 @@ func (r Ruleset) write(w io.Writer, unsaid map[string]bool) {
 		generation = r.generation()
 	}
 	fmt.Fprintf(w, "\n\tchain %s {\n\t}\n}\n", generation)
+	if r.dynamic != nil {
+		r.dynamic.writeDynamic(w)
+	}
 }
 
 const generationPrefix = "generation_"
@@ -128,6 +131,14 @@ func (s set) write(w io.Writer, unsaid bool) {
 	fmt.Fprintf(w, "\t%s %s {\n\t\ttype %s\n", kind, s.name, types)
 	if s.key.interval {
 		io.WriteString(w, "\t\tflags interval\n")
+	}
+	if s.timed {
+		flags := "timeout"
+		if s.key.interval {
+			flags = "interval,timeout"
+		}
+		fmt.Fprintf(w, "\t\tsize %d\n\t\tflags %s\n\t\tcounter\n\t}\n", maxBans, flags)
+		return
 	}
 	if s.filled {
 		fmt.Fprintf(w, "\t\tsize %d\n", mostSources)

@@ -23,6 +23,8 @@ const (
 	idBogon          = "bogon"           // from wan with a source that is nobody's
 	idBogonOut       = "bogon-out"       // to such a destination by wan
 	idICMP           = "icmp-refused"    // an ICMP message that no gateway passes on
+	idBanned         = "banned"          // from a source on wan that is banned
+	idFlood          = "flood"           // more connections than a source on wan may have
 	idDHCP           = "dhcp"            // DHCP for the gateway, as server or client
 	idAllowed        = "allowed-"        // and both zones: the matrix allows it
 	idOver           = "over-"           // and a rule's ID: beyond what it allows
@@ -35,7 +37,7 @@ func OverID(rule string) string { return idOver + rule }
 func Reserved(id string) bool {
 	switch id {
 	case idInvalid, idUnknownDevice, idWANDefault, idForwardDefault, idInputDefault, idLeak, idAdmin, idIKE,
-		idBogon, idBogonOut, idICMP, idDHCP:
+		idBogon, idBogonOut, idICMP, idBanned, idFlood, idDHCP:
 		return true
 	}
 	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed) || strings.HasPrefix(id, idOver)

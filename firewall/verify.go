@@ -32,7 +32,16 @@ func (r Ruleset) verify(generation string) error {
 	if held != generation {
 		return fmt.Errorf("generation %q instead of %q", held, generation)
 	}
-	rules, err := heldRules()
+	errs := []error{r.verifyRules(tableName), r.verifySets()}
+	if r.dynamic != nil {
+		errs = append(errs, r.dynamic.verifyRules(dynamicTable), r.dynamic.verifySmallSets(dynamicTable))
+	}
+	return errors.Join(errs...)
+}
+
+// verifyRules compares the numbers of rules in each chain of a table.
+func (r Ruleset) verifyRules(table string) error {
+	rules, err := heldRules(table)
 	if err != nil {
 		return err
 	}
@@ -46,7 +55,7 @@ func (r Ruleset) verify(generation string) error {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		errs = append(errs, fmt.Errorf("chain %s has %d rules and should not be there", name, rules[name]))
 	}
-	return errors.Join(append(errs, r.verifySets())...)
+	return errors.Join(errs...)
 }
 
 // verifySets compares how many elements the sets have.
@@ -66,6 +75,24 @@ func (r Ruleset) verifySets() error {
 		}
 		if missing != "" {
 			errs = append(errs, errors.New(missing))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// verifySmallSets is verifySets for sets of which each element can be read.
+func (r Ruleset) verifySmallSets(table string) error {
+	var errs []error
+	for _, s := range r.sets {
+		if s.keeps() {
+			continue // by packets and bans, as they come
+		}
+		held, err := heldIn(table, s.name)
+		if err != nil {
+			return fmt.Errorf("read set %s of %s: %w", s.name, table, err)
+		}
+		if want := s.kernelSize(); held != want {
+			errs = append(errs, fmt.Errorf("set %s of %s has %d keys instead of %d", s.name, table, held, want))
 		}
 	}
 	return errors.Join(errs...)

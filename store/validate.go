@@ -13,7 +13,7 @@ var (
 	hostPattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
 	// What the firewall counts and logs without an admin's rule
 	// (firewall.Reserved).
-	reservedRule  = regexp.MustCompile(`^(invalid|unknown-device|spoof-.*|(wan|forward|input)-default|leak|admin-access|ike|bogon(-out)?|icmp-refused|dhcp|allowed-.*)$`)
+	reservedRule  = regexp.MustCompile(`^(invalid|unknown-device|spoof-.*|(wan|forward|input)-default|leak|admin-access|ike|bogon(-out)?|icmp-refused|banned|flood|dhcp|allowed-.*)$`)
 	macPattern    = regexp.MustCompile(`^([0-9a-f]{2}:){5}[0-9a-f]{2}$`)
 	devicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$`)
 )
