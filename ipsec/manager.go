@@ -40,6 +40,10 @@ type Options struct {
 	// Event is called for what a person may want to read later; it must not
 	// block.
 	Event func(Event)
+	// Refused is called for callers that could not prove who they are, in an
+	// exchange that only who receives at that address gets to. It must not block;
+	// nil is nobody.
+	Refused func(remote netip.Addr, why ike.Reason)
 	// Resolve looks up a peer's name; nil means the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Source tells which local address and port reach a remote one; nil asks
@@ -56,6 +60,7 @@ type Manager struct {
 	forceEncap bool
 	log        *slog.Logger
 	event      func(Event)
+	refusal    func(netip.Addr, ike.Reason)
 	resolve    func(ctx context.Context, host string) ([]netip.Addr, error)
 	source     func(remote netip.AddrPort) (netip.AddrPort, error)
 	rand       io.Reader
@@ -99,7 +104,7 @@ func New(o Options) *Manager {
 	}
 	return &Manager{
 		plane: o.Plane, port: o.Port, forceEncap: o.ForceEncap, log: o.Log,
-		event: o.Event, resolve: o.Resolve, source: o.Source, rand: o.Rand,
+		event: o.Event, refusal: o.Refused, resolve: o.Resolve, source: o.Source, rand: o.Rand,
 		cookies:  ike.NewCookieJar(o.Rand),
 		conns:    map[string]*connection{},
 		byIKE:    map[uint64]*session{},

@@ -121,6 +121,9 @@ func (m *Manager) closed(s *session, e ike.Closed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.reason = e.Reason
+	if m.refusal != nil && !s.initiator && s.established.IsZero() && !e.Reason.ByPeer {
+		m.refusal(s.remote, e.Reason)
+	}
 	c := s.conn
 	if c == nil {
 		if c = m.refused(s, e); c == nil {

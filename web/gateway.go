@@ -10,6 +10,7 @@ import (
 
 // Gateway is what the pages need of the running gateway.
 type Gateway interface {
+	Banner
 	// Status is a snapshot; it asks the kernel, so once for a page at most.
 	Status() Status
 	// Brief is the part of it that every page and heartbeat needs.

@@ -30,6 +30,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	from := source(r)
 	if !s.guard.allow(from) {
 		s.Log.Warn("login refused: too many tries", "remote", from)
+		s.Gateway.LoginFailed(clientAddr(r))
 		w.Header().Set("Retry-After", "60")
 		s.render(w, r, http.StatusTooManyRequests, "login", view{Title: "Log in", Form: name,
 			Errors: formErrors{{Field: "password", Message: "Too many tries. Wait a minute."}}})
@@ -42,6 +43,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	if !ok {
 		s.Log.Warn("login failed", "remote", from)
+		s.Gateway.LoginFailed(clientAddr(r))
 		s.event(r, "warn", "login", "", "A login from "+from+" failed.")
 		// Not the name: people type their password there.
 		s.record(r, "", "login-failed")
@@ -155,10 +157,12 @@ func (s *server) bearer(w http.ResponseWriter, r *http.Request, token string, ne
 	case !errors.Is(err, store.ErrNotFound):
 		s.refuse(w, r, err)
 	case !s.guard.allow(from):
+		s.Gateway.LoginFailed(clientAddr(r))
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "too many wrong tokens; wait a minute", http.StatusTooManyRequests)
 	default:
 		s.Log.Warn("a wrong token was sent", "remote", from)
+		s.Gateway.LoginFailed(clientAddr(r))
 		s.record(r, "", "login-failed")
 		http.Error(w, "this token is wrong or over", http.StatusUnauthorized)
 	}

@@ -18,6 +18,10 @@ var byOperators = map[string]bool{
 	"POST /api/v1/firewall/connections/end":    true,
 	"POST /objects/lists/fetch":                true,
 	"POST /api/v1/firewall/lists/{name}/fetch": true,
+	"POST /firewall/bans":                      true,
+	"POST /firewall/bans/lift":                 true,
+	"POST /api/v1/firewall/bans":               true,
+	"DELETE /api/v1/firewall/bans":             true,
 }
 
 // enrolled are the kinds that operators look after.

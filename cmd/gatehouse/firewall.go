@@ -26,6 +26,7 @@ func firewallCommand(dir *string) *cobra.Command {
 	}
 	c.AddCommand(traceCommand(dir), exportRulesCommand(dir), firewallLogCommand(dir), connectionsCommand(dir), talkersCommand(dir))
 	c.AddCommand(listsCommand(dir), fetchCommand(dir), countryFileCommand(dir))
+	c.AddCommand(bansCommand(dir), banCommand(dir), unbanCommand(dir))
 	return c
 }
 
@@ -36,11 +37,15 @@ func (g *gateway) firewallRoutes(r chi.Router) {
 	r.Get("/firewall/connections", g.controlConnections)
 	r.Post("/firewall/connections/end", g.controlEnd)
 	r.Get("/firewall/talkers", g.controlTalkers)
+<<<<<<< HEAD
 	r.Get("/firewall/lists", g.controlLists)
 	r.Post("/firewall/fetch/{list}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, g.fetchNow(chi.URLParam(r, "list")))
 	})
 	r.Post("/firewall/country-file", g.controlCountryFile)
+=======
+	g.banRoutes(r)
+>>>>>>> 0171d28 (store, web, gatehouse: who fails to prove who they are is banned, seen and lifted)
 }
 
 // controlPart is how many packets one answer has at most, and controlWait how

@@ -24,6 +24,7 @@ type gateway struct {
 	log       *slog.Logger
 	db        *store.DB
 	perimeter *firewall.Applier
+	bans      *bans
 	links     *network.Applier
 	ipsec     *ipsec.Manager
 	lists     *lists.Keeper

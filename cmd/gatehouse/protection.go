@@ -15,10 +15,15 @@ const (
 
 // protection translates the guards of the zone wan.
 func protection(g store.Guards) firewall.Protection {
-	return firewall.Protection{
+	p := firewall.Protection{
 		Bogons: !g.BogonsOff, BogonExceptions: g.BogonExceptions,
 		Ping4: g.Ping4, Ping6: !g.Ping6Off,
 	}
+	if !g.LimitsOff {
+		p.NewPerSecond, p.NewBurst = uint32(or(g.NewPerSecond, usualNewPerSecond)), uint32(or(g.NewBurst, usualNewBurst))
+		p.Open = uint32(or(g.Open, usualOpen))
+	}
+	return p
 }
 
 var reversePaths = map[string]firewall.ReversePath{

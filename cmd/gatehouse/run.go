@@ -87,7 +87,7 @@ func run(ctx context.Context, o runOptions) (err error) {
 	defer unlock()
 	g := &gateway{
 		log: log, adminPort: adminPort, started: time.Now(),
-		perimeter: firewall.NewApplier(log), links: network.NewApplier(log),
+		perimeter: firewall.NewApplier(log), bans: newBans(), links: network.NewApplier(log),
 		events: make(chan store.Event, 256), peers: resolved{},
 	}
 	g.watch()
@@ -126,10 +126,13 @@ func run(ctx context.Context, o runOptions) (err error) {
 	}
 	defer plane.Close()
 	g.ipsec = ipsec.New(ipsec.Options{
-		Plane: plane, Port: port, ForceEncap: true, Log: log, Event: g.tunnelEvent,
+		Plane: plane, Port: port, ForceEncap: true, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused,
 	})
 	g.lists = g.newKeeper(filepath.Join(o.dir, listsDir))
 	if err := g.boot(ctx); err != nil {
+		return err
+	}
+	if err := g.restoreBans(ctx); err != nil {
 		return err
 	}
 	if readOnly {
@@ -173,6 +176,7 @@ func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine
 	tasks.Go(func() error { return g.followAddresses(ctx) })
 	tasks.Go(func() error { return g.keepCounters(ctx) })
 	tasks.Go(func() error { return g.perimeter.FollowDevices(ctx) })
+	tasks.Go(func() error { return g.keepBans(ctx) })
 	tasks.Go(func() error { return g.takeSnapshots(ctx) })
 	tasks.Go(func() error { return firewall.WatchLog(ctx, logGroup, g.log, g.dropped) })
 	tasks.Go(func() error { return g.followEnds(ctx) })
