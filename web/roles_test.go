@@ -30,6 +30,8 @@ func (s *site) account(t *testing.T, name string, role store.Role) *browser {
 var lesser = map[string]store.Role{
 	"POST /logout": store.RoleViewer, "POST /password": store.RoleViewer, "POST /login": "",
 	"POST /branches/leeds/reconnect": store.RoleOperator,
+	"POST /firewall/bans":            store.RoleOperator, "POST /firewall/bans/lift": store.RoleOperator,
+	"POST /api/v1/firewall/bans": store.RoleOperator, "DELETE /api/v1/firewall/bans": store.RoleOperator,
 	"POST /firewall/connections/end": store.RoleOperator, "POST /api/v1/firewall/connections/end": store.RoleOperator,
 	"POST /objects/lists/fetch": store.RoleOperator, "POST /api/v1/firewall/lists/leeds/fetch": store.RoleOperator,
 }

@@ -42,6 +42,7 @@ type running struct {
 	packetLog
 	flowTable
 	keptLists
+	banTable
 }
 
 func (g *running) Status() Status {

@@ -54,6 +54,13 @@ const views = [
     await page.getByText("There is a problem").waitFor();
   } },
   { name: "overview", path: "/" },
+  { name: "bans", path: "/firewall/bans", prepare: async (page) => {
+    await page.getByLabel("Address or network").fill("203.0.113.77");
+    await page.getByLabel("Reason").fill("a scanner");
+    await page.getByRole("button", { name: "Ban", exact: true }).click();
+    await page.getByText("203.0.113.77/32").first().waitFor();
+  } },
+  { name: "protection", path: "/objects/protection/edit?name=protection" },
   { name: "branches", path: "/branches" },
   { name: "branch-up", path: "/branches/branch", prepare: (page) => page.getByText("Technical details").click() },
   { name: "branch-draft", path: "/branches/leeds" },
