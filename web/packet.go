@@ -221,6 +221,12 @@ var builtIn = map[string]string{
 	"leak":            "For a network behind a tunnel, but it would have left without the tunnel.",
 	"admin-access":    "The page or SSH, from where they may be used.",
 	"ike":             "Key exchange or ESP of a branch.",
+	"bogon":           "It came from the internet with a private or special source, which cannot be there.",
+	"bogon-out":       "For a private or special network that is not on the internet.",
+	"icmp-refused":    "An ICMP message that no gateway passes on.",
+	"banned":          "Its source is banned for a while.",
+	"flood":           "More connections than one source on the internet may have.",
+	"dhcp":            "Addresses for hosts, or for the gateway itself.",
 }
 
 // because is why a rule of the firewall's own decided; empty for an admin's.

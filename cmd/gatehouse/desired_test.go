@@ -127,7 +127,7 @@ func TestTheFirewallsOwnNamesAreRefusedEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"invalid", "unknown-device", "spoof-wan", "wan-default", "forward-default", "input-default",
-		"leak", "admin-access", "ike", "allowed-lan-wan", "no-mail-from-office", "spoofed", "ike-2"} {
+		"leak", "admin-access", "ike", "allowed-lan-wan", "bogon", "bogon-out", "icmp-refused", "banned", "flood", "dhcp", "bogons", "no-mail-from-office", "spoofed", "ike-2"} {
 		counted[id] = strings.Contains(d.ruleset.String(), "count_"+id)
 		doc := office(t)
 		doc.Firewall.Rules[0].Name = id
