@@ -20,18 +20,18 @@ func flow(protocol uint8, source, destination string, bytes uint64) firewall.Con
 func TestAConnectionIsToldByNames(t *testing.T) {
 	g := watching(t)
 	who := g.directory()
-	forwarded := flow(6, "192.0.2.1:5000", "203.0.113.2:80", 1)
+	forwarded := flow(6, "93.184.216.34:5000", "203.0.113.2:80", 1)
 	forwarded.Led = netip.MustParseAddrPort("10.1.0.20:8080")
-	hidden := flow(6, "10.1.0.20:5000", "192.0.2.1:443", 1)
+	hidden := flow(6, "10.1.0.20:5000", "93.184.216.34:443", 1)
 	hidden.Seen = netip.MustParseAddrPort("203.0.113.2:5000")
 	for _, row := range []struct {
 		name string
 		c    firewall.Connection
 		want string // both ends, where it is led to, what decides
 	}{
-		{"to the internet", hidden, "10.1.0.20:5000 (printer, lan) > 192.0.2.1:443 (wan) > - allow "},
-		{"a rule denies it now", flow(6, "10.1.0.9:5000", "192.0.2.1:25", 1), "10.1.0.9:5000 (lan) > 192.0.2.1:25 (wan) > - reject no-mail-from-office"},
-		{"led inside", forwarded, "192.0.2.1:5000 (wan) > 203.0.113.2:80 (hq (internet), gateway) > 10.1.0.20:8080 (printer, lan) drop "},
+		{"to the internet", hidden, "10.1.0.20:5000 (printer, lan) > 93.184.216.34:443 (wan) > - allow "},
+		{"a rule denies it now", flow(6, "10.1.0.9:5000", "93.184.216.34:25", 1), "10.1.0.9:5000 (lan) > 93.184.216.34:25 (wan) > - reject no-mail-from-office"},
+		{"led inside", forwarded, "93.184.216.34:5000 (wan) > 203.0.113.2:80 (hq (internet), gateway) > 10.1.0.20:8080 (printer, lan) drop "},
 		{"from a branch", flow(17, "[fd00:2::9]:5000", "[fd00:1::20]:53", 1), "[fd00:2::9]:5000 (vpn, leeds) > [fd00:1::20]:53 (web, lan) > - allow "},
 	} {
 		c, led := who.connection(row.c), "-"
@@ -63,7 +63,7 @@ func TestTheLargestOfManyConnectionsAreFound(t *testing.T) {
 	const many = 50_000
 	var all []firewall.Connection
 	for i := range uint64(many) {
-		c := flow(6, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 4000).String(), "192.0.2.1:443", (i*7919)%many)
+		c := flow(6, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 4000).String(), "93.184.216.34:443", (i*7919)%many)
 		c.Began = time.Unix(int64(i*104729%many), 0)
 		all = append(all, c)
 	}
@@ -93,11 +93,11 @@ func TestTheLargestOfManyConnectionsAreFound(t *testing.T) {
 func TestTalkersHaveNames(t *testing.T) {
 	g := watching(t)
 	g.seen.talkers.Looked(time.Now())
-	g.seen.talkers.Ended(carried(flow(6, "10.1.0.20:5000", "192.0.2.1:443", 1000)), time.Now())
-	forwarded := flow(6, "192.0.2.1:5000", "203.0.113.2:80", 70)
+	g.seen.talkers.Ended(carried(flow(6, "10.1.0.20:5000", "93.184.216.34:443", 1000)), time.Now())
+	forwarded := flow(6, "93.184.216.34:5000", "203.0.113.2:80", 70)
 	forwarded.Led = netip.MustParseAddrPort("10.1.0.9:8080")
 	g.seen.talkers.Ended(carried(forwarded), time.Now())
-	g.seen.talkers.Ended(carried(flow(17, "203.0.113.2:5000", "192.0.2.1:443", 500)), time.Now())
+	g.seen.talkers.Ended(carried(flow(17, "203.0.113.2:5000", "93.184.216.34:443", 500)), time.Now())
 	got := g.Talkers(time.Hour, 10)
 	want := []string{"10.1.0.20 (printer, lan)", "10.1.0.9 (lan)"}
 	if !slices.EqualFunc(got.Hosts, want, func(t web.Talker, text string) bool { return partyText(t.Party) == text }) ||
@@ -114,7 +114,7 @@ func TestTalkersHaveNames(t *testing.T) {
 // BenchmarkShow50000Connections is what one page costs beside reading the table.
 func BenchmarkShow50000Connections(b *testing.B) {
 	g := watching(b)
-	c := flow(6, "10.1.0.20:5000", "192.0.2.1:443", 1000)
+	c := flow(6, "10.1.0.20:5000", "93.184.216.34:443", 1000)
 	for name, f := range map[string]web.ConnectionFilter{"all": {}, "host": {Host: "printer"}, "network": {Network: netip.MustParsePrefix("10.1.0.0/24")}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
