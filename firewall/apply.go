@@ -25,6 +25,8 @@ type Applier struct {
 	// remembered is where the counters of rules begin that the kernel does not
 	// have.
 	remembered map[string]Counter
+	// limits are what the sources that the kernel knows are limited by.
+	limits [3]uint32
 }
 
 // Remember says what was counted before the kernel forgot it, as in a power
@@ -91,6 +93,9 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	}
 	if err := r.verify(generation); err != nil {
 		return fmt.Errorf("firewall applied, but the kernel holds something else: %w", err)
+	}
+	if err := a.forgetSources(r); err != nil {
+		a.log.Warn("sources that are known keep the limits they had", "err", err)
 	}
 	if said := offloading.String(); said != a.offloading.String() {
 		a.log.Info("flow offload", "state", said)

@@ -133,7 +133,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	out.Priority = map[string]*nftables.ChainPriority{
 		"raw": nftables.ChainPriorityRaw, "mangle": nftables.ChainPriorityMangle,
 		"filter": nftables.ChainPriorityFilter, "srcnat": nftables.ChainPriorityNATSource, "dstnat": nftables.ChainPriorityNATDest,
-		"-310": nftables.ChainPriorityRef(-310), "-150": nftables.ChainPriorityRef(-150),
+		"-310": nftables.ChainPriorityRef(-310), "-290": nftables.ChainPriorityRef(-290), "-100": nftables.ChainPriorityRef(-100), "-5": nftables.ChainPriorityRef(-5), "-150": nftables.ChainPriorityRef(-150),
 	}[c.hook.priority]
 	return out
 }

@@ -51,6 +51,7 @@ func compile(p Policy, linear bool) (Ruleset, error) {
 	c.clamp()
 	c.leakGuard()
 	c.destinationNAT()
+	c.synProxy()
 	c.sourceNAT()
 	c.out.chains = append(c.out.chains, c.endings...)
 	c.out.dynamic = c.dynamic()

@@ -98,7 +98,8 @@ func policies() map[string]Policy {
 	}
 	named.Interfaces[0].Mark, named.Interfaces[2].Mark = 1, 2
 	named.AdminZones = []string{"guest"}
-	named.Protection = Protection{Bogons: true, BogonExceptions: prefixes("198.18.0.0/16", "fd00::/8"), Ping4: true, Ping6: true}
+	named.Protection = Protection{Bogons: true, BogonExceptions: prefixes("198.18.0.0/16", "fd00::/8"), Ping4: true, Ping6: true,
+		NewPerSecond: 200, NewBurst: 1000, Open: 4000, SYNProxy: true, FreeSYNs: 50}
 	named.Interfaces[0].ReversePath = ReversePathStrict
 	named.Interfaces[1].ReversePath = ReversePathLoose
 	named.Interfaces[3].ReversePath = ReversePathOff

@@ -107,6 +107,7 @@ const forgetSource = time.Minute
 // allows, after connection tracking and before anything is translated.
 func (c *compiler) limits() {
 	p := c.policy.Protection
+	c.out.limits = [3]uint32{p.NewPerSecond, p.NewBurst, p.Open}
 	rules := c.tunnels()
 	if c.ikeFromAnywhere() {
 		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept), when(overESP, accept))
@@ -124,6 +125,9 @@ func (c *compiler) limits() {
 	c.out.addChain("limits_on_wan", nil, rules...)
 	c.out.addChain("limits", &hook{kind: "filter", point: "prerouting", priority: "-150"},
 		when(deviceIn{incoming, setWAN}, newConnection{}, goTo("limits_on_wan")))
+	// What synProxy begins in the name of a source.
+	c.out.addChain("limits_of_proxied", &hook{kind: "filter", point: "output", priority: "-150"},
+		when(newConnection{}, foreignSource{}, goTo("limits_on_wan")))
 }
 
 // sourceHostIn matches the network of a source host against a set.
@@ -198,4 +202,27 @@ func (r Ruleset) dynamicSteps(start map[string]Counter) []step {
 		return nil
 	}}}
 	return append(out, r.objects(table, start, true)...)
+}
+
+// forgetSources makes the kernel count sources anew when other limits hold: it
+// keeps the limit with each source.
+func (a *Applier) forgetSources(r Ruleset) error {
+	if r.dynamic == nil || r.dynamic.limits == a.limits {
+		return nil
+	}
+	before := a.limits
+	a.limits = r.dynamic.limits
+	if before == ([3]uint32{}) {
+		return nil // the process has just begun
+	}
+	c, err := connect()
+	if err != nil {
+		return err
+	}
+	defer c.CloseLasting()
+	for _, f := range []family{ipv4, ipv6} {
+		c.FlushSet(sourceSet(newSources+f.digit(), f, forgetSource).kernel(dynamicNFTable()))
+		c.FlushSet(sourceSet(openSources+f.digit(), f, 0).kernel(dynamicNFTable()))
+	}
+	return c.Flush()
 }

@@ -13,8 +13,9 @@ type Ruleset struct {
 	sets     []set
 	flows    *flowtable // nil without a fast path
 	chains   []chain
-	dynamic  *Ruleset // of the table gatehouse_dyn
-	weekly   bool     // days are in it, which the kernel must take by UTC
+	dynamic  *Ruleset  // of the table gatehouse_dyn
+	limits   [3]uint32 // of sources, which the kernel keeps with each of them
+	weekly   bool      // days are in it, which the kernel must take by UTC
 }
 
 // chain is a list of rules. A chain with a hook sees packets; one without is

@@ -102,16 +102,9 @@ func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) 
 func (c *compiler) destinationNAT() {
 	var rules []rule
 	for _, f := range c.policy.Forwards {
-		fam := familyOf(f.To)
-		var to []statement
-		if f.Address.IsValid() {
-			to = []statement{address{destination, single(f.Address)}}
-		} else if to = c.inSpans(wanAddresses, destination, fam, c.pools[wanAddresses]); to == nil {
-			continue // no wan address of this family: nobody can come
-		}
-		for _, from := range c.addresses("rule_"+f.ID+"_src", source, fam, f.Sources, f.SourceLists) {
+		for _, m := range c.callers(f) {
 			for _, over := range f.transports() {
-				statements := append(append(slices.Clone(from), to...), port{over, destination, f.Ports}, c.hostOf(f, over))
+				statements := append(slices.Clone(m), port{over, destination, f.Ports}, c.hostOf(f, over))
 				rules = append(rules, rule{comment: f.ID, statements: statements})
 			}
 		}

@@ -22,6 +22,10 @@ type Protection struct {
 	// second, NewBurst how many more at once, and Open how many it may have open;
 	// 0 is no bound. In IPv6 a source is a /64.
 	NewPerSecond, NewBurst, Open uint32
+	// SYNProxy answers SYNs to a port forward before its host sees them when more
+	// than FreeSYNs come in a second.
+	SYNProxy bool
+	FreeSYNs uint32
 }
 
 // ReversePath is how a packet's source must relate to the device it came by

@@ -43,6 +43,9 @@ func (a *Applier) Apply(ctx context.Context, c Config) error {
 		}
 	}
 	errs = append(errs, a.routes(h, c.Routes), a.rules(h, c.Rules))
+	if c.ProxySYN {
+		errs = append(errs, writeAll(proxySYN()))
+	}
 	if c.Forwarding {
 		errs = append(errs, writeAll(forwarding(true)))
 	}

@@ -14,6 +14,10 @@ type Config struct {
 	Rules []Rule
 	// Forwarding turns this host into a router for both families.
 	Forwarding bool
+	// ProxySYN is what a firewall needs that answers SYNs for hosts behind it:
+	// connection tracking takes a connection up by its SYN only, and cookies can
+	// be made.
+	ProxySYN bool
 }
 
 // Link is one device that exists already.

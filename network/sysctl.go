@@ -69,6 +69,11 @@ func tracking() []sysctl {
 	}
 }
 
+// proxySYN is what nf_synproxy needs of this namespace.
+func proxySYN() []sysctl {
+	return []sysctl{{"netfilter/nf_conntrack_tcp_loose", "0"}, {"ipv4/tcp_timestamps", "1"}, {"ipv4/tcp_syncookies", "1"}}
+}
+
 func writeAll(settings []sysctl) error {
 	var errs []error
 	for _, s := range settings {

@@ -26,7 +26,8 @@ type Guards struct {
 	// means 4000.
 	Open int `json:"open,omitempty" jsonschema:"minimum=0,maximum=1000000"`
 	// SYNProxyOff leads SYNs to port forwards straight inside, also those of a
-	// flood.
+	// flood. Otherwise the gateway answers them itself when there are more than 50
+	// in a second, and lets in who is really there.
 	SYNProxyOff bool `json:"syn_proxy_off,omitempty"`
 	// BansOff lets strangers guess passwords and keys as long as they like.
 	BansOff bool `json:"bans_off,omitempty"`

@@ -157,7 +157,7 @@ func onLink(i store.Interface, via netip.Addr) bool {
 }
 
 func links(doc store.Document) network.Config {
-	c := network.Config{Forwarding: true}
+	c := network.Config{Forwarding: true, ProxySYN: !doc.Firewall.Protection.SYNProxyOff}
 	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {
 		c.Links = append(c.Links, network.Link{Device: i.Device, MTU: i.MTU, Addresses: i.Addresses, WAN: i.Zone == store.ZoneWAN})

@@ -37,15 +37,12 @@ func (g *gateway) firewallRoutes(r chi.Router) {
 	r.Get("/firewall/connections", g.controlConnections)
 	r.Post("/firewall/connections/end", g.controlEnd)
 	r.Get("/firewall/talkers", g.controlTalkers)
-<<<<<<< HEAD
 	r.Get("/firewall/lists", g.controlLists)
 	r.Post("/firewall/fetch/{list}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, g.fetchNow(chi.URLParam(r, "list")))
 	})
 	r.Post("/firewall/country-file", g.controlCountryFile)
-=======
 	g.banRoutes(r)
->>>>>>> 0171d28 (store, web, gatehouse: who fails to prove who they are is banned, seen and lifted)
 }
 
 // controlPart is how many packets one answer has at most, and controlWait how

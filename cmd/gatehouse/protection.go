@@ -11,18 +11,21 @@ const (
 	usualNewPerSecond = 200
 	usualNewBurst     = 1000
 	usualOpen         = 4000
+	// usualFreeSYNs a second to each port forward are led inside as they come.
+	usualFreeSYNs = 50
 )
 
 // protection translates the guards of the zone wan.
 func protection(g store.Guards) firewall.Protection {
 	p := firewall.Protection{
 		Bogons: !g.BogonsOff, BogonExceptions: g.BogonExceptions,
-		Ping4: g.Ping4, Ping6: !g.Ping6Off,
+		Ping4: g.Ping4, Ping6: !g.Ping6Off, SYNProxy: !g.SYNProxyOff,
 	}
 	if !g.LimitsOff {
 		p.NewPerSecond, p.NewBurst = uint32(or(g.NewPerSecond, usualNewPerSecond)), uint32(or(g.NewBurst, usualNewBurst))
 		p.Open = uint32(or(g.Open, usualOpen))
 	}
+	p.FreeSYNs = usualFreeSYNs
 	return p
 }
 
