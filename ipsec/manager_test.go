@@ -109,6 +109,9 @@ type side struct {
 	log    *bytes.Buffer
 	cancel context.CancelFunc
 	done   chan error
+
+	counting sync.Mutex
+	refused  []netip.Addr
 }
 
 func newSide(wire *cable, addr netip.Addr, firstSPI uint32) *side {
@@ -116,6 +119,11 @@ func newSide(wire *cable, addr netip.Addr, firstSPI uint32) *side {
 	s.Manager = New(Options{
 		Plane: s.plane, Port: wire, ForceEncap: true,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Refused: func(from netip.Addr, _ ike.Reason) {
+			s.counting.Lock()
+			defer s.counting.Unlock()
+			s.refused = append(s.refused, from)
+		},
 		Source: func(netip.AddrPort) (netip.AddrPort, error) {
 			return netip.AddrPortFrom(addr, ikePort), nil
 		},
@@ -239,8 +247,16 @@ func TestWrongKeyIsToldOnBothSides(t *testing.T) {
 		if st.State != Down || st.Problem == nil || st.Problem.Code != ike.WrongKey || st.Problem.ByPeer {
 			t.Errorf("branch: %+v problem %+v, want wrong_key", st, st.Problem)
 		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		hq.end()
 		branch.end()
+		if len(branch.refused) == 0 || branch.refused[0] != hqAddr {
+			t.Errorf("the branch refused %v, want the caller", branch.refused)
+		}
+		if len(hq.refused) != 0 {
+			t.Errorf("who called refused %v", hq.refused)
+		}
 	})
 }
 
@@ -357,6 +373,10 @@ func TestFloodOfStrangersIsBounded(t *testing.T) {
 		}
 		if st := hq.one(t); st.State != Up {
 			t.Errorf("the flood took the tunnel down: %+v", st)
+		}
+		// Anybody can send these in another's name.
+		if len(branch.refused) != 0 {
+			t.Errorf("invented senders counted as refused: %v", branch.refused)
 		}
 		hq.end()
 		branch.end()

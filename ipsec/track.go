@@ -121,7 +121,7 @@ func (m *Manager) closed(s *session, e ike.Closed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.reason = e.Reason
-	if m.refusal != nil && !s.initiator && s.established.IsZero() && !e.Reason.ByPeer {
+	if m.refusal != nil && !s.initiator && s.established.IsZero() && unproven(e.Reason) {
 		m.refusal(s.remote, e.Reason)
 	}
 	c := s.conn
@@ -142,6 +142,16 @@ func (m *Manager) closed(s *session, e ike.Closed) {
 	default:
 		c.fail(m.now(), e.Reason)
 	}
+}
+
+// unproven says that a caller failed to prove who it is. It has keys in common
+// with us by then, so it receives at its address.
+func unproven(r ike.Reason) bool {
+	switch r.Code {
+	case ike.WrongKey, ike.UnknownPeer, ike.WrongIdentity, ike.UnsupportedMethod:
+		return !r.ByPeer
+	}
+	return false
 }
 
 // refused finds the connection that a refused caller belongs to: the one it

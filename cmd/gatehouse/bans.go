@@ -179,12 +179,7 @@ func (g *gateway) LoginFailed(from netip.Addr) { g.failed(from, "failed logins a
 // callerRefused counts a caller that got through IKE_SA_INIT, so receives at its
 // address, and then could not prove who it is. A wrong key of a peer whose
 // address is configured is no attack.
-func (g *gateway) callerRefused(remote netip.Addr, why ike.Reason) {
-	switch why.Code {
-	case ike.WrongKey, ike.UnknownPeer, ike.WrongIdentity, ike.UnsupportedMethod:
-	default:
-		return
-	}
+func (g *gateway) callerRefused(remote netip.Addr, _ ike.Reason) {
 	for _, b := range g.current().Document.Branches {
 		if addr, err := netip.ParseAddr(b.Peer); err == nil && addr == remote.Unmap() {
 			return
