@@ -49,7 +49,8 @@ func BanSource(p netip.Prefix) netip.Prefix {
 // Ban refuses everything from a source on wan for some time, also what is
 // established, but for key exchange and ESP of peers. A source that is banned
 // already is from now on for this time and reason. Bans outlive applies and
-// this process, not a reboot.
+// this process, not a reboot. A source that is not on wan loses the connections
+// it has, and nothing else.
 func (a *Applier) Ban(ctx context.Context, source netip.Prefix, d time.Duration, reason string) error {
 	if !source.IsValid() || source.Addr().Is4In6() || source.Bits() == 0 || d <= 0 {
 		return fmt.Errorf("ban %s for %s: a ban needs a network and a time", source, d)
@@ -58,7 +59,7 @@ func (a *Applier) Ban(ctx context.Context, source netip.Prefix, d time.Duration,
 		reason = reason[:maxReason]
 	}
 	source = BanSource(source)
-	return a.changeBans(ctx, func(c *nftables.Conn, held []Ban) error {
+	err := a.changeBans(ctx, func(c *nftables.Conn, held []Ban) error {
 		for _, b := range held {
 			switch {
 			case b.Source == source:
@@ -71,6 +72,25 @@ func (a *Applier) Ban(ctx context.Context, source netip.Prefix, d time.Duration,
 		}
 		return c.SetAddElements(banSet(source), banElements(source, d, reason))
 	})
+	if err != nil {
+		return err
+	}
+	// Connections on the fast path meet no chain any more.
+	if _, err := EndConnections(ctx, func(c Connection) bool { return c.with(source) && !c.ofTunnel() }); err != nil {
+		a.log.Error("connections of a banned source may go on by the fast path", "source", source, "err", err)
+	}
+	return nil
+}
+
+// with says whether a network has an end of a connection.
+func (c Connection) with(p netip.Prefix) bool {
+	return p.Contains(c.Source.Addr()) || p.Contains(c.Led.Addr())
+}
+
+// ofTunnel says whether a connection is key exchange or ESP.
+func (c Connection) ofTunnel() bool {
+	ike := func(port uint16) bool { return port == 500 || port == 4500 }
+	return transport(c.Protocol) == overESP || transport(c.Protocol) == overUDP && (ike(c.Source.Port()) || ike(c.Led.Port()))
 }
 
 // Unban lifts a ban before its time. A NotBannedError says that there is none.

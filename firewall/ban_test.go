@@ -96,6 +96,14 @@ func TestABanRefusesEverythingFromASourceOnWAN(t *testing.T) {
 			t.Errorf("an established connection over %s goes on", name)
 		}
 	}
+	o.in(func(ctx context.Context) error {
+		return Connections(ctx, func(c Connection) bool {
+			if c.with(netip.MustParsePrefix(wanHost4+"/32")) || c.with(netip.MustParsePrefix("2001:db8:1::/64")) && transport(c.Protocol) == overTCP {
+				t.Errorf("tracked still, and so perhaps on the fast path: %+v", c)
+			}
+			return true
+		})
+	})
 	bans := o.bansNow()
 	if len(bans) != 2 || bans[0].Source.String() != wanHost4+"/32" || bans[1].Source.String() != "2001:db8:1::/64" {
 		t.Fatalf("bans: %+v", bans)

@@ -3,16 +3,21 @@
 // Compile is pure: Policy -> Ruleset, which prints as nft text for golden
 // tests, the review page and bug reports. Apply is thin: it replaces the table
 // "gatehouse" whole in one netlink batch and verifies what the kernel holds.
-// What must survive an apply lives in the table "gatehouse_dyn". No other
-// table is read, changed or removed.
+// What must survive an apply lives in the table "gatehouse_dyn": banned sources,
+// and how many connections each source on wan begins and has. No other table is
+// read, changed or removed.
 //
 // The table, in the order a packet meets it:
 //
+//	bans, limits      (gatehouse_dyn) what is banned, and too much of one source
 //	prerouting (raw)  by device: a source that cannot be there is dropped as
-//	                  spoof-<zone> before it costs a conntrack entry (RFC 3704)
+//	                  spoof-<zone> or bogon before it costs a conntrack entry
+//	                  (RFC 3704, RFC 6890)
+//	syn_...           a flood of SYNs to forwards is answered here; see synProxy
 //	segment_size      TCP through the tunnel keeps to its MTU
 //	input             established, Neighbor Discovery, the admin's ports from
-//	                  the lan, IKE and ESP from peers, then rules, then default
+//	                  the lan, DHCP, IKE and ESP from peers, then rules, then pings
+//	                  (RFC 4890), then default
 //	forward           established, then one look-up of both devices, the zone
 //	                  pair's rules in order, then its default
 //	leaving           what is for a tunnel's network goes by the tunnel or not

@@ -211,6 +211,9 @@ func (g *gateway) Ban(ctx context.Context, source netip.Prefix, d time.Duration,
 		return store.ValidationError{{Field: "minutes", Code: "range", Message: "must be 1 minute to a year"}}
 	}
 	source = firewall.BanSource(source)
+	if !outside(g.current().Document, source.Addr()) {
+		return store.ValidationError{{Field: "source", Code: "network", Message: source.String() + " is not on the internet side; bans are for that. To keep something inside out, add a rule"}}
+	}
 	if reason == "" {
 		reason = "by hand"
 	}
