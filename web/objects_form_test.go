@@ -83,8 +83,8 @@ func TestRulesAreMovedByButtonsByNumberAndByProgram(t *testing.T) {
 	}
 	order(first, "b", "a", "c")
 	page := b.get("/objects/rules")
-	page.want(t, http.StatusOK, "Rule b is moved, but not applied yet.", `id="row-b"`, `Up<span class="hidden">: b</span>`)
-	if strings.Contains(page.body, "Up<span class=\"hidden\">: "+first) || strings.Contains(page.body, "Down<span class=\"hidden\">: c") {
+	page.want(t, http.StatusOK, "Rule b is moved, but not applied yet.", `id="row-b"`, `Up<span class="hidden"> b</span>`)
+	if strings.Contains(page.body, "Up<span class=\"hidden\"> "+first) || strings.Contains(page.body, "Down<span class=\"hidden\"> c") {
 		t.Error("the first can go up, or the last down")
 	}
 	b.post("/objects/rules/move?name=b", "to", "down").want(t, http.StatusSeeOther)

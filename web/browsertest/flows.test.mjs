@@ -122,6 +122,42 @@ test("everything works without JavaScript", async () => {
   await page.context().close();
 });
 
+test("rules are moved without JavaScript, and by the keyboard", async () => {
+  const order = async (page) => (await page.locator("tbody th[scope=row]").allTextContents()).map((s) => s.trim());
+  for (const javaScriptEnabled of [false, true]) {
+    const page = await open(browser, lab, { javaScriptEnabled });
+    await logIn(page, password);
+    for (const name of ["first", "second"]) {
+      await page.goto("/objects/rules/new");
+      await page.getByLabel("Name").fill(name);
+      await page.getByLabel("From").selectOption("wan");
+      await page.getByLabel("To", { exact: true }).selectOption("lan");
+      await page.getByLabel("Action").selectOption("drop");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.waitForURL("**/objects/rules");
+    }
+    const up = page.getByRole("button", { name: "Up second" });
+    if (javaScriptEnabled) {
+      await reach(page, "Up second");
+      await page.keyboard.press("Enter");
+    } else {
+      await up.click();
+    }
+    await page.waitForURL("**/objects/rules#row-second");
+    await page.getByText("Rule second is moved").waitFor();
+    assert.deepEqual((await order(page)).slice(-2), ["second", "first"]);
+    if (javaScriptEnabled) {
+      // The row has the focus: the next stop is the rule itself.
+      await page.keyboard.press("Tab");
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent), "second");
+    }
+    await page.goto("/changes");
+    await page.getByRole("button", { name: "Discard" }).click();
+    await page.getByText("The changes were discarded").waitFor();
+    await page.context().close();
+  }
+});
+
 test("the status on the page lives without a reload", async () => {
   const page = await open(browser, lab);
   await logIn(page, password);

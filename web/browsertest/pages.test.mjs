@@ -37,6 +37,13 @@ before(async () => {
   await page.getByLabel("Action").selectOption("drop");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/rules");
+  await page.goto("/objects/rules/new");
+  await page.getByLabel("Name").fill("no-print");
+  await page.getByLabel("From").selectOption("wan");
+  await page.getByLabel("To", { exact: true }).selectOption("lan");
+  await page.getByLabel("Action").selectOption("drop");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL("**/objects/rules");
   cookies = await page.context().storageState();
 });
 
