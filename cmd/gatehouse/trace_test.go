@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/firewall"
+	"gatehouse/network"
 	"gatehouse/store"
 	"gatehouse/web"
 )
@@ -151,5 +153,20 @@ func TestTraceOfTunnelsThatDoNotTakeIt(t *testing.T) {
 	// By the other port of the office it would be spoofed.
 	if a := ask(web.Question{Source: "10.9.0.5", Destination: "198.51.100.80", Protocol: "icmp", From: "office"}); a.Rule != "spoof-lan" || a.Verdict != "drop" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// What an interface has for a time counts like what the document says.
+func TestTraceKnowsAddressesOfTheProvider(t *testing.T) {
+	doc := office(t)
+	prefix := netip.MustParsePrefix("2001:db8:77::1/64")
+	d, err := firewall.NewDecider(perimeter(doc, world{addresses: network.Addresses{"lan0": {prefix}}}, 8443))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := firewall.Flow{Source: netip.MustParseAddr("fd00:1::5"), Destination: netip.MustParseAddr("2001:db8:77::9"), Protocol: 58}
+	a := judge(d, perimeter(doc, world{}, 8443), enquiry{flow: f}, doc, network.Addresses{"lan0": {prefix}})
+	if a.To != "lan" || a.Route == nil || a.Route.Interface != "office" || a.Route.Network != prefix.Masked() {
+		t.Errorf("%+v %+v", a, a.Route)
 	}
 }

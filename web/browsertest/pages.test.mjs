@@ -26,7 +26,7 @@ before(async () => {
   await page.waitForURL("**/branches/leeds");
   await page.goto("/objects/lists/new");
   await page.getByLabel("Name").fill("blocked");
-  await page.getByLabel("Entries").fill("192.0.2.0/24\n198.51.100.7\n2001:db8:66::/48");
+  await page.getByLabel("Entries", { exact: true }).fill("192.0.2.0/24\n198.51.100.7\n2001:db8:66::/48");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/lists");
   await page.goto("/objects/rules/new");
