@@ -42,6 +42,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10
 bench: deps build ## Measure, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./ipsec/... ./firewall/... ./store/... ./cmd/gatehouse
 	GOBIN='$(CURDIR)/build' go install $(WIREGUARD)
+	scripts/kernels.sh trixie
+	go run ./cmd/guest --kernel build/kernel/trixie --instructions --timeout 5m ./firewall -test.run '^TestMeasure' -test.v
 	build/lab scale
 	build/lab bench --wireguard-go build/wireguard
 

@@ -18,6 +18,8 @@
 //	input             established, Neighbor Discovery, the admin's ports from
 //	                  the lan, DHCP, IKE and ESP from peers, then rules, then pings
 //	                  (RFC 4890), then default
+//	established       of forward: TCP and UDP between interfaces goes to the fast
+//	                  path, and then meets none of these chains until the next apply
 //	forward           established, then one look-up of both devices, the zone
 //	                  pair's rules in order, then its default
 //	leaving           what is for a tunnel's network goes by the tunnel or not

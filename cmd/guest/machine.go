@@ -38,11 +38,15 @@ func (m machine) boot(ctx context.Context, out io.Writer) error {
 	console, result := filepath.Join(m.dir, "console"), filepath.Join(m.dir, "result")
 	limited, cancel := context.WithTimeout(ctx, m.options.timeout)
 	defer cancel()
-	cmd := exec.CommandContext(limited, m.qemu,
+	var clock []string
+	if m.options.counted {
+		clock = []string{"-icount", "shift=0,sleep=off"}
+	}
+	cmd := exec.CommandContext(limited, m.qemu, append(clock,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "pc", "-accel", "tcg,tb-size=512", "-cpu", "max", "-smp", strconv.Itoa(m.options.cpus), "-m", strconv.Itoa(m.options.memory),
 		"-kernel", m.kernel.image, "-initrd", m.initrd, "-append", commandLine,
-		"-serial", "file:"+console, "-serial", "stdio", "-serial", "file:"+result)
+		"-serial", "file:"+console, "-serial", "stdio", "-serial", "file:"+result)...)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = out, &said
 	err := cmd.Run()
@@ -76,7 +80,7 @@ func readResult(path string) (int, bool) {
 
 // consoleEnd is what the kernel said last.
 func consoleEnd(path string) string {
-	const lines = 40
+	const lines = 80
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "; it has no console: " + err.Error()

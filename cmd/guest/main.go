@@ -55,6 +55,7 @@ type options struct {
 	memory  int           // MiB
 	cpus    int           // virtual ones
 	timeout time.Duration // of all from the boot on
+	counted bool          // the clock counts instructions
 }
 
 // usual are the programs that tests in namespaces need.
@@ -81,6 +82,7 @@ func command() *cobra.Command {
 	c.Flags().StringSliceVar(&o.without, "without", nil, "modules that this kernel shall lack")
 	c.Flags().IntVar(&o.memory, "memory", 768, "MiB of memory")
 	c.Flags().IntVar(&o.cpus, "cpus", 1, "virtual processors")
+	c.Flags().BoolVar(&o.counted, "instructions", false, "let the guest's clock count instructions as nanoseconds, whatever else this host does meanwhile")
 	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "when the guest is taken to hang")
 	return c
 }
