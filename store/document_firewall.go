@@ -70,6 +70,9 @@ type Firewall struct {
 	// Masquerade hides all networks but those of wan and vpn behind the address
 	// of the wan interface, IPv4 only.
 	Masquerade bool `json:"masquerade"`
+	// OffloadOff makes every packet meet the rules, also where the kernel could
+	// pass on established connections by itself.
+	OffloadOff bool `json:"offload_off,omitempty"`
 	// Forwards lead connections from outside to a host inside.
 	Forwards []Forward `json:"forwards,omitempty"`
 	// NAT are exceptions to Masquerade; the first that matches decides.

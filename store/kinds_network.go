@@ -12,6 +12,7 @@ type settings struct {
 	Name       string       `json:"name"`
 	TimeZone   string       `json:"time_zone,omitempty"`
 	Masquerade bool         `json:"masquerade"`
+	OffloadOff bool         `json:"offload_off,omitempty"`
 	DNSEnabled bool         `json:"dns_enabled,omitempty"`
 	DNSDomain  string       `json:"dns_domain,omitempty"`
 	Upstreams  []netip.Addr `json:"dns_upstreams,omitempty"`
@@ -27,11 +28,12 @@ var settingsKind = (&kind[settings]{
 	path:  "settings",
 	key:   func(*settings) string { return theSettings },
 	get: func(d *Document) []settings {
-		return []settings{{d.System.Name, d.System.TimeZone, d.Firewall.Masquerade, d.DNS.Enabled, d.DNS.Domain, d.DNS.Upstreams}}
+		return []settings{{d.System.Name, d.System.TimeZone, d.Firewall.Masquerade, d.Firewall.OffloadOff, d.DNS.Enabled, d.DNS.Domain, d.DNS.Upstreams}}
 	},
 	set: func(d *Document, all []settings) {
 		for _, s := range all {
-			d.System, d.Firewall.Masquerade, d.DNS = System{s.Name, s.TimeZone}, s.Masquerade, DNS{s.DNSEnabled, s.DNSDomain, s.Upstreams}
+			d.System, d.DNS = System{s.Name, s.TimeZone}, DNS{s.DNSEnabled, s.DNSDomain, s.Upstreams}
+			d.Firewall.Masquerade, d.Firewall.OffloadOff = s.Masquerade, s.OffloadOff
 		}
 	},
 	summary: func(s *settings) string { return s.Name },
@@ -45,6 +47,8 @@ var settingsKind = (&kind[settings]{
 			help("What schedules go by, as in Europe/London; empty means UTC."),
 		of("masquerade", "masquerading", func(s *settings) any { return &s.Masquerade }).
 			help("The office appears on the internet under the gateway's address."),
+		of("offload_off", "no flow offload", func(s *settings) any { return &s.OffloadOff }).
+			help("Every packet meets the rules. Otherwise the kernel passes on by itself what belongs to an allowed connection, which costs about half; never what goes through a tunnel."),
 		of("dns_enabled", "the name server", func(s *settings) any { return &s.DNSEnabled }).
 			help("This version keeps it and does not serve it yet."),
 		of("dns_domain", "the office's domain", func(s *settings) any { return &s.DNSDomain }).help("As in office.example."),
@@ -66,6 +70,13 @@ func settingChanges(old, new Document) []string {
 			say("The office now appears on the internet under the gateway's address.")
 		} else {
 			say("The office no longer appears under the gateway's address.")
+		}
+	}
+	if old.Firewall.OffloadOff != new.Firewall.OffloadOff {
+		if new.Firewall.OffloadOff {
+			say("Every packet now meets the rules: flow offload is off.")
+		} else {
+			say("The kernel now passes on allowed connections by itself: flow offload is on.")
 		}
 	}
 	if old.DNS.Enabled != new.DNS.Enabled {

@@ -122,6 +122,7 @@ func TestChangesAreSentences(t *testing.T) {
 			d.Interfaces[1].Addresses = prefixes("10.1.9.1/24")
 		},
 		"Interface office now comes first.":                         func(d *Document) { d.Interfaces[0], d.Interfaces[1] = d.Interfaces[1], d.Interfaces[0] },
+		"Every packet now meets the rules: flow offload is off.":    func(d *Document) { d.Firewall.OffloadOff = true },
 		"The office no longer appears under the gateway's address.": func(d *Document) { d.Firewall.Masquerade = false },
 		"The office may no longer reach the internet (reject).":     func(d *Document) { d.Firewall.Defaults[0].Action = Reject },
 		"The branches may no longer reach the office (drop).":       func(d *Document) { d.Firewall.Defaults = d.Firewall.Defaults[:2] },

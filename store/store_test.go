@@ -203,6 +203,7 @@ func generated(seed uint64) Document {
 	r := rand.New(rand.NewPCG(seed, 1))
 	doc := Document{Version: 1, System: System{Name: fmt.Sprintf("gw%d", seed)}}
 	doc.Firewall.Masquerade = r.IntN(2) == 0
+	doc.Firewall.OffloadOff = r.IntN(2) == 0
 	for i := range r.IntN(5) {
 		n := Interface{Name: fmt.Sprintf("port-%d", i), Device: fmt.Sprintf("eth%d", i), Zone: ZoneLAN}
 		n.Addresses = append(n.Addresses, netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/24", i)))

@@ -14,7 +14,7 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 		Masquerade: doc.Firewall.Masquerade, TunnelDevice: tunnelDevice,
 		AdminPorts: []uint16{adminPort, 22}, LogGroup: logGroup,
 		// Nothing shapes traffic yet; what will be must be in NoOffload.
-		Offload:    true,
+		Offload:    !doc.Firewall.OffloadOff,
 		Protection: protection(doc.Firewall.Protection),
 	}
 	marks := uplinkMarks(doc)
