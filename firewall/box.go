@@ -208,3 +208,77 @@ func hull(all []span) span {
 	}
 	return span{all[0].First, all[len(all)-1].Last}
 }
+
+// without is what is left of b when the packets of o are taken away; false if
+// that cannot be said in boxes.
+func (b box) without(o *box) (out []box, ok bool) {
+	rest := b // what is in all fields so far in o, too
+	if o.has&hasTransport != 0 && rest.has&hasTransport == 0 {
+		return nil, false // all protocols but one
+	}
+	if o.has&hasFamily != 0 && rest.has&hasFamily == 0 {
+		other := rest
+		other.has |= hasFamily
+		other.family = ipv4 + ipv6 - o.family
+		out = append(out, other)
+		rest.has |= hasFamily
+		rest.family = o.family
+	}
+	if o.has&hasPort != 0 {
+		if rest.has&hasPort == 0 {
+			rest.has |= hasPort
+			rest.ports = PortRange{0, 65535}
+		}
+		if rest.ports.First < o.ports.First {
+			below := rest
+			below.ports.Last = o.ports.First - 1
+			out = append(out, below)
+		}
+		if rest.ports.Last > o.ports.Last {
+			above := rest
+			above.ports.First = o.ports.Last + 1
+			out = append(out, above)
+		}
+		rest.ports = PortRange{max(rest.ports.First, o.ports.First), min(rest.ports.Last, o.ports.Last)}
+	}
+	for _, side := range []struct {
+		has  fields
+		mine func(*box) *span
+		cut  span
+	}{{hasSource, func(b *box) *span { return &b.src }, o.src}, {hasDestination, func(b *box) *span { return &b.dst }, o.dst}} {
+		if o.has&side.has == 0 {
+			continue
+		}
+		mine := side.mine(&rest)
+		if rest.has&side.has == 0 {
+			rest.has |= side.has
+			*mine = everywhere(rest.family)
+		}
+		if mine.First.Less(side.cut.First) {
+			below := rest
+			side.mine(&below).Last = side.cut.First.Prev()
+			out = append(out, below)
+		}
+		if side.cut.Last.Less(mine.Last) {
+			above := rest
+			side.mine(&above).First = side.cut.Last.Next()
+			out = append(out, above)
+		}
+		if mine.First.Less(side.cut.First) {
+			mine.First = side.cut.First
+		}
+		if side.cut.Last.Less(mine.Last) {
+			mine.Last = side.cut.Last
+		}
+	}
+	return out, true
+}
+
+// everywhere is all addresses of a family.
+func everywhere(f family) span {
+	p := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if f == ipv6 {
+		p = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return span{p.Addr(), lastOf(p)}
+}

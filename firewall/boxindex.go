@@ -84,7 +84,7 @@ func (s span) buckets(f family, out []bucket) ([]bucket, bool) {
 
 // near calls fn for boxes that may meet b until it gives false. It gives false
 // if there are too many to look at.
-func (x *boxIndex) near(b *box, fn func(*box) bool) bool {
+func (x *boxIndex) near(b *box, fn func(n int, o *box) bool) bool {
 	least, best := len(x.boxes), -1
 	var lists, room [mostBuckets]bucket
 	var chosen []bucket
@@ -108,7 +108,7 @@ func (x *boxIndex) near(b *box, fn func(*box) bool) bool {
 	}
 	if best < 0 {
 		for i := range x.boxes {
-			if !fn(&x.boxes[i]) {
+			if !fn(i, &x.boxes[i]) {
 				break
 			}
 		}
@@ -116,13 +116,13 @@ func (x *boxIndex) near(b *box, fn func(*box) bool) bool {
 	}
 	s := &x.sides[best]
 	for _, n := range s.wide {
-		if !fn(&x.boxes[n]) {
+		if !fn(int(n), &x.boxes[n]) {
 			return true
 		}
 	}
 	for _, k := range chosen {
 		for _, n := range s.by[k] {
-			if !fn(&x.boxes[n]) {
+			if !fn(int(n), &x.boxes[n]) {
 				return true
 			}
 		}
@@ -133,12 +133,12 @@ func (x *boxIndex) near(b *box, fn func(*box) bool) bool {
 // meets says that a packet may be in b and in one of the boxes.
 func (x *boxIndex) meets(b *box) bool {
 	found := false
-	return !x.near(b, func(o *box) bool { found = !o.apart(b); return !found }) || found
+	return !x.near(b, func(_ int, o *box) bool { found = !o.apart(b); return !found }) || found
 }
 
 // holder says that one of the boxes holds the whole of b, as far as it knows.
 func (x *boxIndex) holder(b *box) bool {
 	found := false
-	x.near(b, func(o *box) bool { found = o.holds(b); return !found })
+	x.near(b, func(_ int, o *box) bool { found = o.holds(b); return !found })
 	return found
 }

@@ -59,9 +59,11 @@ func (c *compiler) group(chain string, rules []rule) []rule {
 		return rules
 	}
 	var runs []*run
-	known := c.contents()
+	if c.known == nil {
+		c.known = c.contents()
+	}
 	for _, line := range rules {
-		runs = addLine(runs, line, known)
+		runs = addLine(runs, line, c.known)
 	}
 	var out []rule
 	maps := 0
@@ -164,14 +166,15 @@ func (c *compiler) contents() lookUp {
 	for id := range c.live {
 		live[listName(id)+ipv4.digit()], live[listName(id)+ipv6.digit()] = c.live[id], c.live[id]
 	}
-	byName := map[string]*set{}
-	for i, s := range c.out.sets {
-		if !live[s.name] && !s.filled {
-			byName[s.name] = &c.out.sets[i]
-		}
-	}
+	byName, have := map[string]int{}, 0
 	return func(name string) (*set, bool) {
-		s, ok := byName[name]
-		return s, ok
+		for ; have < len(c.out.sets); have++ { // others have come since
+			byName[c.out.sets[have].name] = have
+		}
+		i, ok := byName[name]
+		if !ok || live[name] || c.out.sets[i].filled {
+			return nil, false
+		}
+		return &c.out.sets[i], true
 	}
 }

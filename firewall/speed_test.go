@@ -23,9 +23,9 @@ func tenThousandRules(n int) Policy {
 		host4 := netip.AddrFrom4([4]byte{100, byte(64 + i>>16), byte(i >> 8), byte(i)})
 		host6 := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(i >> 8), 15: byte(i)})
 		switch {
-		case i%10 == 9: // a network, of which some hosts are excepted
-			r.Destinations = []netip.Prefix{netip.PrefixFrom(host4, 28).Masked()}
-			r.Ports[0].Last += 100
+		case i%10 == 9 && i > 16: // the network of hosts before, which so are exceptions
+			r.Destinations = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(64 + (i-16)>>16), byte((i - 16) >> 8), byte(i - 16)}), 28).Masked()}
+			r.Ports[0] = PortRange{port - 20, port + 80}
 		case i%4 == 3:
 			r.Destinations = []netip.Prefix{netip.PrefixFrom(host6, 128)}
 		default:

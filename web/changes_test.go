@@ -26,7 +26,7 @@ func TestApplyBeginsATrial(t *testing.T) {
 func TestReviewIsShownBesideTheSentences(t *testing.T) {
 	s := newSite(t)
 	b := s.loggedIn(t)
-	b.get("/changes").want(t, http.StatusOK, "Branch leeds was added", "127.0.0.1 reviews at 127.0.0.1", "This may cut you off",
+	b.get("/changes").want(t, http.StatusOK, "Branch leeds was added", "127.0.0.1 reviews at 127.0.0.1", "Rule idle can never match", "This may cut you off",
 		`class="removed">-old &lt;rule&gt;`, `class="added">&#43;new &lt;rule&gt;`)
 	s.gateway.reviewFails = errors.New("branch leeds: ESP proposal rot13")
 	b.get("/changes").want(t, http.StatusOK, "cannot be applied", "rot13")

@@ -47,6 +47,8 @@ type Review struct {
 	Firewall []DiffLine
 	// Risks are sentences about how the change could cut off who reviews it.
 	Risks []string
+	// Notes are sentences about what in the draft is without effect.
+	Notes []string
 }
 
 // DiffLine is one line of a difference with its mark. Kind is added, removed

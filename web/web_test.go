@@ -62,6 +62,7 @@ func (g *running) Review(_ context.Context, client, server netip.Addr) (Review, 
 	return Review{
 		Firewall: []DiffLine{{"removed", "-old <rule>"}, {"added", "+new <rule>"}},
 		Risks:    []string{client.String() + " reviews at " + server.String()},
+		Notes:    []string{"Rule idle can never match: rule busy decides all of it before."},
 	}, g.reviewFails
 }
 

@@ -33,6 +33,9 @@ func configCommand(dir *string) *cobra.Command {
 				if err := checkDocument(doc, cmd.ErrOrStderr()); err != nil {
 					return err
 				}
+				for _, note := range idleRules(doc, perimeter(doc, world{}, 0)) {
+					fmt.Fprintln(cmd.ErrOrStderr(), note)
+				}
 				fmt.Fprintln(cmd.OutOrStdout(), "The document is valid.")
 				return nil
 			},

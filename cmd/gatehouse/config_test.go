@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -206,5 +207,20 @@ func TestAuditOnTheCommandLine(t *testing.T) {
 	}
 	if out, _, err := gatehouse(t, "", "audit", "verify", "--data", dir); err != nil || !strings.Contains(out, "1 entries") {
 		t.Errorf("%s %v", out, err)
+	}
+}
+
+func TestCheckNamesRulesThatCanNeverMatch(t *testing.T) {
+	doc := office(t)
+	again := doc.Firewall.Rules[0]
+	again.Name = "again"
+	doc.Firewall.Rules = append(doc.Firewall.Rules, again)
+	text, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, notes, err := gatehouse(t, string(text), "config", "check", "-")
+	if want := "Rule again can never match: rule " + doc.Firewall.Rules[0].Name + " decides all of it before."; err != nil || !strings.Contains(notes, want) {
+		t.Errorf("%q, %v", notes, err)
 	}
 }

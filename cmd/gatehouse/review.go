@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -44,6 +45,7 @@ func (g *gateway) Review(ctx context.Context, client, server netip.Addr) (web.Re
 	return web.Review{
 		Firewall: diffLines(firewall.Differing(held, next.ruleset)),
 		Risks:    g.risks(now.Document, draft, client, server),
+		Notes:    idleRules(draft, next.firewall),
 	}, nil
 }
 
@@ -59,6 +61,43 @@ func diffLines(old, new string) (out []web.DiffLine) {
 		default:
 			out = append(out, web.DiffLine{Text: line})
 		}
+	}
+	return out
+}
+
+// mostNotes is how many of one kind a person reads.
+const mostNotes = 20
+
+// idleRules are sentences about the rules that can never match. A rule that only
+// waits for a prefix of the provider's is none.
+func idleRules(doc store.Document, p firewall.Policy) (out []string) {
+	waits := map[string]bool{}
+	for _, r := range doc.Firewall.Rules {
+		waits[r.Name] = slices.ContainsFunc(slices.Concat(r.Sources, r.Destinations), func(n store.Network) bool { return n.Interface != "" })
+	}
+	for _, l := range doc.Lists {
+		if len(l.Following) == 0 {
+			continue
+		}
+		for _, r := range doc.Firewall.Rules {
+			waits[r.Name] = waits[r.Name] || slices.Contains(r.SourceLists, l.Name) || slices.Contains(r.DestinationLists, l.Name)
+		}
+	}
+	all := slices.DeleteFunc(p.Shadowed(), func(s firewall.Shadow) bool { return len(s.By) == 0 && waits[s.Rule] })
+	for i, s := range all {
+		if i == mostNotes {
+			return append(out, fmt.Sprintf("%d more rules can never match.", len(all)-i))
+		}
+		if len(s.By) == 0 {
+			out = append(out, fmt.Sprintf("Rule %s can never match: the lists that it names are empty.", s.Rule))
+			continue
+		}
+		last := len(s.By) - 1
+		before, verb := "rule "+s.By[last], "decides"
+		if last > 0 {
+			before, verb = "rules "+strings.Join(s.By[:last], ", ")+" and "+s.By[last], "decide"
+		}
+		out = append(out, fmt.Sprintf("Rule %s can never match: %s %s all of it before.", s.Rule, before, verb))
 	}
 	return out
 }

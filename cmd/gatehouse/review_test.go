@@ -79,3 +79,25 @@ func TestReviewShowsTheRulesThatChange(t *testing.T) {
 		t.Errorf("%+v", r.Firewall)
 	}
 }
+
+func TestReviewNamesRulesThatCanNeverMatch(t *testing.T) {
+	notes := reviewed(t, "10.1.0.10", "10.1.0.1", func(d *store.Document) {
+		d.Lists = append(d.Lists, store.List{Name: "nobody"})
+		network := []store.Network{store.Fixed(netip.MustParsePrefix("10.1.0.0/28"))}
+		host := []store.Network{store.Fixed(netip.MustParsePrefix("10.1.0.7/32"))}
+		d.Firewall.Rules = append([]store.Rule{
+			{Name: "lan-out", From: store.ZoneLAN, To: store.ZoneWAN, Sources: network, Action: store.Allow},
+			{Name: "follows", From: store.ZoneWAN, To: store.ZoneLAN, Destinations: []store.Network{{Interface: "office", Prefix: netip.MustParsePrefix("::80/128")}}, Action: store.Allow},
+			{Name: "one-host", From: store.ZoneLAN, To: store.ZoneWAN, Sources: host, Action: store.Drop},
+			{Name: "switched-off", Disabled: true, From: store.ZoneLAN, To: store.ZoneWAN, Sources: host, Action: store.Drop},
+			{Name: "blocked", From: store.ZoneWAN, To: store.ZoneLAN, SourceLists: []string{"nobody"}, Action: store.Drop},
+		}, d.Firewall.Rules...)
+	}).Notes
+	want := []string{"Rule one-host can never match: rule lan-out decides all of it before.", "Rule blocked can never match: the lists that it names are empty."}
+	if !slices.Equal(notes, want) {
+		t.Errorf("%q", notes)
+	}
+	if notes := reviewed(t, "10.1.0.10", "10.1.0.1", func(*store.Document) {}).Notes; len(notes) > 0 {
+		t.Errorf("the office of the documentation: %q", notes)
+	}
+}
