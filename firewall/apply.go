@@ -43,8 +43,8 @@ func (a *Applier) Remember(counters []Counter) {
 // NewApplier makes an Applier that says what it did in log.
 func NewApplier(log *slog.Logger) *Applier { return &Applier{log: log} }
 
-// Apply replaces the table gatehouse whole, in one batch: at every moment
-// either the old or the new ruleset is in force. Then it reads back that the
+// Apply replaces what is in the table gatehouse, in one batch: every packet is
+// decided by the old or by the new ruleset, and by one of them whole. Then it reads back that the
 // kernel holds what was meant. Counters go on from where the rule of the same
 // ID was. On an error the previous table is in force unless the error says
 // otherwise; an error from the kernel names the rule, set or chain it refused.
@@ -63,7 +63,13 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 		}
 	}
 	began := time.Now()
-	before, err := a.counters()
+	before, err := lookAtTable()
+	if err != nil {
+		// No reason to leave the perimeter as it was.
+		a.log.Warn("the firewall in force is replaced unseen", "err", err)
+		before = nil
+	}
+	counted, err := readCounters(tableName, dynamicTable)
 	if err != nil {
 		// Statistics are no reason to leave the perimeter as it was.
 		a.log.Warn("counters start again from zero", "err", err)
@@ -72,16 +78,19 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	if start == nil {
 		start = map[string]Counter{}
 	}
-	for _, c := range before {
+	for _, c := range counted {
 		start[c.Rule] = c
 	}
 	r, offloading := a.fit(r)
-	generation, unchanged, err := r.replace(start)
+	if before != nil && !before.fits(r) {
+		before = nil
+	}
+	generation, unchanged, err := r.replace(start, before)
 	if unchanged && r.flows != nil {
 		// The fast path is no reason to leave the perimeter as it was. If
 		// something else was refused, it is again, and that is what to say.
 		slow, given := r.refuse(offloading, err)
-		if generation, unchanged, err = slow.replace(start); err == nil {
+		if generation, unchanged, err = slow.replace(start, before); err == nil {
 			r, offloading = slow, given
 		}
 	}
@@ -105,21 +114,37 @@ func (a *Applier) Apply(ctx context.Context, r Ruleset) error {
 	return nil
 }
 
-// replace sends the ruleset as one batch. On an error unchanged says that what
-// was in force before is so still; otherwise nobody knows.
-func (r Ruleset) replace(start map[string]Counter) (generation string, unchanged bool, err error) {
+// replace puts the ruleset in place of what is held. On an error unchanged says
+// that what was in force before is so still; otherwise nobody knows.
+func (r Ruleset) replace(start map[string]Counter, held *heldTable) (generation string, unchanged bool, err error) {
 	// A digest of the whole text, so once: a list may be long.
 	generation = r.generation()
-	if err = send(r.steps(start, generation)); err == nil {
+	if err = r.put(start, generation, held); err == nil {
 		return generation, false, nil
 	}
 	// The kernel may have committed and only failed to say so.
-	held, lookErr := heldGeneration()
+	is, lookErr := heldGeneration()
 	if lookErr != nil {
 		return generation, false, errors.Join(err, lookErr)
 	}
-	if held != generation {
+	if is != generation {
 		return generation, true, err
 	}
 	return generation, false, nil
+}
+
+// put sends the ruleset: into the table in force, or in place of it.
+func (r Ruleset) put(start map[string]Counter, generation string, held *heldTable) error {
+	if held == nil {
+		return send(r.steps(start, generation))
+	}
+	prepare, swap, undo := r.inPlace(start, generation, held)
+	if len(prepare) == 0 || send(prepare) == nil {
+		if send(swap) == nil {
+			return nil
+		}
+		defer send(undo) // which fails, and rightly, if all is new by then
+	}
+	// Somebody else changed the table, or the rules are refused this way, too.
+	return send(r.steps(start, generation))
 }

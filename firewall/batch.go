@@ -24,60 +24,88 @@ type step struct {
 	finer func() []step
 }
 
-// steps are the messages that make the table, in an order in which nothing
+// steps are the messages that make the table anew, in an order in which nothing
 // refers to what is not there yet. Counters start at the given values;
 // generation marks the table.
 func (r Ruleset) steps(start map[string]Counter, generation string) []step {
-	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	w := newWriting(tableName)
 	out := []step{{what: "table " + tableName, messages: 3, add: func(c *nftables.Conn) error {
 		// Deleting needs something to delete: with the first message the
 		// batch is right whether or not the table is there.
-		c.AddTable(table)
-		c.DelTable(table)
-		c.AddTable(table)
+		c.AddTable(w.table)
+		c.DelTable(w.table)
+		c.AddTable(w.table)
 		return nil
 	}}}
-	out = append(out, r.objects(table, start, false)...)
-	out = append(out, step{what: "generation marker", add: func(c *nftables.Conn) error {
-		c.AddChain(&nftables.Chain{Name: generation, Table: table})
-		return nil
-	}})
+	out = append(append(out, w.objects(r, start)...), w.marker(generation))
 	if r.dynamic != nil {
 		out = append(out, r.dynamic.dynamicSteps(start)...)
 	}
 	return out
 }
 
-// objects are the messages for what is in a table. With renew the table may be
-// there already: what is in its chains, and in sets that do not keep their
-// elements, is replaced.
-func (r Ruleset) objects(table *nftables.Table, start map[string]Counter, renew bool) []step {
-	names := setNames{}
+// writing is one or more batches about a table.
+type writing struct {
+	table *nftables.Table
+	names setNames
+	// as are the names in the kernel of sets that have others there.
+	as map[string]string
+	// renew: objects may be there already. What is in chains, and in sets that do
+	// not keep their elements, is replaced.
+	renew bool
+}
+
+func newWriting(table string) *writing {
+	return &writing{table: &nftables.Table{Name: table, Family: nftables.TableFamilyINet}, names: setNames{}}
+}
+
+// objects are all that is in a table.
+func (w *writing) objects(r Ruleset, start map[string]Counter) []step {
 	var out []step
 	for _, id := range r.counters {
-		out = append(out, step{what: "counter of rule " + id, add: func(c *nftables.Conn) error {
-			c.AddObj(&nftables.NamedObj{
-				Table: table, Name: counterName(id), Type: nftables.ObjTypeCounter,
-				Obj: &expr.Counter{Packets: start[id].Packets, Bytes: start[id].Bytes},
-			})
-			return nil
-		}})
+		out = append(out, w.counter(id, start[id]))
 	}
 	if r.flows != nil {
-		out = append(out, r.flows.step(table))
+		out = append(out, r.flows.step(w.table))
 	}
 	for _, ch := range r.chains {
-		out = append(out, step{what: "chain " + ch.name, messages: renewing(renew), add: func(c *nftables.Conn) error {
-			k := c.AddChain(ch.kernel(table))
-			if renew {
-				c.FlushChain(k)
-			}
-			return nil
-		}})
+		out = append(out, w.chain(ch))
 	}
 	for _, s := range r.sets {
-		out = append(out, s.steps(table, names, renew && !s.keeps())...)
+		out = append(out, w.set(s)...)
 	}
+	return append(out, w.rules(r)...)
+}
+
+func (w *writing) counter(id string, start Counter) step {
+	return step{what: "counter of rule " + id, add: func(c *nftables.Conn) error {
+		c.AddObj(&nftables.NamedObj{
+			Table: w.table, Name: counterName(id), Type: nftables.ObjTypeCounter,
+			Obj: &expr.Counter{Packets: start.Packets, Bytes: start.Bytes},
+		})
+		return nil
+	}}
+}
+
+func (w *writing) chain(ch chain) step {
+	return step{what: "chain " + ch.name, messages: renewing(w.renew), add: func(c *nftables.Conn) error {
+		k := c.AddChain(ch.kernel(w.table))
+		if w.renew {
+			c.FlushChain(k)
+		}
+		return nil
+	}}
+}
+
+func (w *writing) set(s set) []step {
+	if as, ok := w.as[s.name]; ok {
+		s.name = as
+	}
+	return s.steps(w.table, w.names, w.renew && !s.keeps())
+}
+
+// rules are the rules of all chains.
+func (w *writing) rules(r Ruleset) (out []step) {
 	for _, ch := range r.chains {
 		for i, line := range ch.rules {
 			what := fmt.Sprintf("chain %s, rule %d", ch.name, i+1)
@@ -85,12 +113,19 @@ func (r Ruleset) objects(table *nftables.Table, start map[string]Counter, renew 
 				what += fmt.Sprintf(" %q", line.comment)
 			}
 			out = append(out, step{what: what, add: func(c *nftables.Conn) error {
-				c.AddRule(line.kernel(table, &nftables.Chain{Name: ch.name, Table: table}, names))
+				c.AddRule(w.rule(ch.name, line))
 				return nil
-			}, finer: func() []step { return line.growing(what, table, ch.name, names) }})
+			}, finer: func() []step { return w.growing(what, ch.name, line) }})
 		}
 	}
 	return out
+}
+
+func (w *writing) marker(generation string) step {
+	return step{what: "generation marker", add: func(c *nftables.Conn) error {
+		c.AddChain(&nftables.Chain{Name: generation, Table: w.table})
+		return nil
+	}}
 }
 
 // renewing is how many messages add an object and perhaps empty it.
@@ -103,14 +138,30 @@ func renewing(renew bool) int {
 
 // growing are the beginnings of a rule: the first that the kernel refuses ends
 // with what it lacks.
-func (r rule) growing(what string, table *nftables.Table, chain string, names setNames) []step {
+func (w *writing) growing(what, chain string, r rule) []step {
 	var out []step
 	for i, s := range r.statements {
 		part := rule{statements: r.statements[:i+1]}
 		out = append(out, step{what: fmt.Sprintf("%s, at %q", what, s.text()), add: func(c *nftables.Conn) error {
-			c.AddRule(part.kernel(table, &nftables.Chain{Name: chain, Table: table}, names))
+			c.AddRule(w.rule(chain, part))
 			return nil
 		}})
+	}
+	return out
+}
+
+func (w *writing) rule(chain string, r rule) *nftables.Rule {
+	out := &nftables.Rule{Table: w.table, Chain: &nftables.Chain{Name: chain, Table: w.table}}
+	for _, s := range r.statements {
+		out.Exprs = append(out.Exprs, s.exprs(w.names)...)
+	}
+	for _, e := range out.Exprs {
+		if l, ok := e.(*expr.Lookup); ok && w.as[l.SetName] != "" {
+			l.SetName, l.SetID = w.as[l.SetName], 0
+		}
+	}
+	if r.comment != "" {
+		out.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
 	}
 	return out
 }
@@ -213,15 +264,4 @@ func (e element) name() string {
 		return e.label + " of rule " + id[:strings.LastIndexByte(id, '_')]
 	}
 	return e.label
-}
-
-func (r rule) kernel(table *nftables.Table, chain *nftables.Chain, names setNames) *nftables.Rule {
-	out := &nftables.Rule{Table: table, Chain: chain}
-	for _, s := range r.statements {
-		out.Exprs = append(out.Exprs, s.exprs(names)...)
-	}
-	if r.comment != "" {
-		out.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
-	}
-	return out
 }

@@ -15,14 +15,14 @@ import (
 // force is never touched. Where no such namespace can be made, or where the batch
 // is accepted there, cause comes back as it is.
 func (r Ruleset) blame(cause error) error {
+	var refused *refusedError
+	if errors.As(cause, &refused) && refused.step.finer == nil {
+		return cause
+	}
 	if r.flows != nil {
 		r.flows = &flowtable{devices: []string{"lo"}} // the one that is everywhere
 	}
 	steps := r.steps(nil, r.generation())
-	var refused *refusedError
-	if errors.As(cause, &refused) && steps[refused.step].finer == nil {
-		return cause
-	}
 	found := cause
 	if err := elsewhere(func() { found = bisect(steps, cause) }); err != nil {
 		return cause

@@ -69,7 +69,7 @@ type compiler struct {
 	policy Policy
 	linear bool
 	out    Ruleset
-	known  lookUp // what the sets so far hold
+	inSets lookUp // what the sets so far hold
 
 	zones   []string            // in order of first use, those behind tunnels last
 	devices map[string][]string // of a zone; vpn has the tunnel's

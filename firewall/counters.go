@@ -32,12 +32,12 @@ func (a *Applier) Counters(ctx context.Context) ([]Counter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return a.counters()
+	return readCounters(tableName, dynamicTable)
 }
 
-func (a *Applier) counters() ([]Counter, error) {
+func readCounters(tables ...string) ([]Counter, error) {
 	var out []Counter
-	for _, table := range []string{tableName, dynamicTable} {
+	for _, table := range tables {
 		ask := []netlink.Attribute{named(unix.NFTA_OBJ_TABLE, table)}
 		err := dump("counters", unix.NFT_MSG_GETOBJ, ask, func(attributes []byte) error {
 			c, ok, err := readCounter(attributes)

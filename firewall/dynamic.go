@@ -196,12 +196,13 @@ func (r Ruleset) writeDynamic(w io.Writer) {
 
 // dynamicSteps are the messages that do the same.
 func (r Ruleset) dynamicSteps(start map[string]Counter) []step {
-	table := &nftables.Table{Name: dynamicTable, Family: nftables.TableFamilyINet}
+	w := newWriting(dynamicTable)
+	w.renew = true
 	out := []step{{what: "table " + dynamicTable, add: func(c *nftables.Conn) error {
-		c.AddTable(table)
+		c.AddTable(w.table)
 		return nil
 	}}}
-	return append(out, r.objects(table, start, true)...)
+	return append(out, w.objects(r, start)...)
 }
 
 // forgetSources makes the kernel count sources anew when other limits hold: it

@@ -59,11 +59,11 @@ func (c *compiler) group(chain string, rules []rule) []rule {
 		return rules
 	}
 	var runs []*run
-	if c.known == nil {
-		c.known = c.contents()
+	if c.inSets == nil {
+		c.inSets = c.contents()
 	}
 	for _, line := range rules {
-		runs = addLine(runs, line, c.known)
+		runs = addLine(runs, line, c.inSets)
 	}
 	var out []rule
 	maps := 0

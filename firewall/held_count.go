@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/mdlayher/netlink"
@@ -42,47 +43,34 @@ type kernelSet struct {
 	counted  bool // or else the kernel does not say how many elements it has
 }
 
-// heldSet asks about a set; an error that is unix.ENOENT says that there is none.
-func heldSet(name string) (kernelSet, error) {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return kernelSet{}, fmt.Errorf("open nf_tables: %w", err)
-	}
-	defer c.Close()
-	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFTA_SET_TABLE, Data: append([]byte(tableName), 0)},
-		{Type: unix.NFTA_SET_NAME, Data: append([]byte(name), 0)},
-	})
-	if err != nil {
-		return kernelSet{}, err
-	}
-	// struct nfgenmsg: family, version, two bytes of resource ID.
-	head := []byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}
-	answers, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETSET), Flags: netlink.Request},
-		Data:   append(head, attributes...),
-	})
-	if err != nil {
-		return kernelSet{}, fmt.Errorf("ask for set %s: %w", name, err)
-	}
-	var out kernelSet
-	for _, a := range answers {
-		if len(a.Data) < len(head) {
-			return kernelSet{}, fmt.Errorf("set %s: the kernel's answer is cut off", name)
-		}
-		d, err := netlink.NewAttributeDecoder(a.Data[len(head):])
+// heldSets is what the kernel says about each set of the table.
+func heldSets() (map[string]kernelSet, error) {
+	out := map[string]kernelSet{}
+	ask := []netlink.Attribute{named(unix.NFTA_SET_TABLE, tableName)}
+	err := dump("sets", unix.NFT_MSG_GETSET, ask, func(attributes []byte) error {
+		d, err := netlink.NewAttributeDecoder(attributes)
 		if err != nil {
-			return kernelSet{}, fmt.Errorf("set %s: %w", name, err)
+			return err
 		}
 		d.ByteOrder = binary.BigEndian
+		table, name, is := "", "", kernelSet{}
 		for d.Next() {
-			if d.Type() == setCount {
-				out = kernelSet{int(d.Uint32()), true}
+			switch d.Type() {
+			case unix.NFTA_SET_TABLE:
+				table = d.String()
+			case unix.NFTA_SET_NAME:
+				name = d.String()
+			case setCount:
+				is = kernelSet{int(d.Uint32()), true}
 			}
 		}
-		if err := d.Err(); err != nil {
-			return kernelSet{}, fmt.Errorf("set %s: %w", name, err)
+		if table == tableName {
+			out[name] = is
 		}
+		return d.Err()
+	})
+	if errors.Is(err, unix.ENOENT) { // there is no such table
+		err = nil
 	}
-	return out, nil
+	return out, err
 }

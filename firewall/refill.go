@@ -2,12 +2,10 @@ package firewall
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/nftables"
-	"golang.org/x/sys/unix"
 )
 
 // NoLiveListError says that the table in force has no Live list of that ID.
@@ -45,11 +43,15 @@ func (a *Applier) Refill(ctx context.Context, id string, ranges []Range) error {
 	began := time.Now()
 	var steps []step
 	r := Ruleset{sets: liveSets(id, listPool(ranges))}
-	for _, s := range r.sets {
-		if _, err := heldSet(s.name); errors.Is(err, unix.ENOENT) {
+	there, err := heldSets()
+	if err != nil {
+		return fmt.Errorf("list %s not refilled: %w", id, err)
+	}
+	for i, s := range r.sets {
+		s.name = nameInKernel(s.name, there)
+		r.sets[i] = s
+		if _, ok := there[s.name]; !ok {
 			return NoLiveListError{id}
-		} else if err != nil {
-			return fmt.Errorf("list %s not refilled: %w", id, err)
 		}
 		steps = append(steps, s.refill()...)
 	}

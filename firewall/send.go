@@ -13,12 +13,13 @@ import (
 
 // refusedError is the kernel's answer to one step of a batch.
 type refusedError struct {
-	step int
-	what string
+	step step
 	err  error
 }
 
-func (e *refusedError) Error() string { return fmt.Sprintf("the kernel refuses %s: %v", e.what, e.err) }
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the kernel refuses %s: %v", e.step.what, e.err)
+}
 func (e *refusedError) Unwrap() error { return e.err }
 
 // send runs steps as one batch. The library makes the messages and does not send
@@ -133,7 +134,7 @@ func answers(fd int, steps []step, owners []int) error {
 			}
 			refused = errorIn(m.Data)
 			if n := int(m.Header.Seq) - 1; n >= 0 && n < len(owners) && owners[n] >= 0 {
-				refused = &refusedError{owners[n], steps[owners[n]].what, refused}
+				refused = &refusedError{steps[owners[n]], refused}
 			}
 		}
 	}

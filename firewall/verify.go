@@ -5,20 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
-
-// heldGeneration is the marker of the ruleset the kernel holds; empty without
-// a table of ours.
-func heldGeneration() (string, error) {
-	generation := ""
-	err := heldChains(func(name string) {
-		if strings.HasPrefix(name, generationPrefix) {
-			generation = name
-		}
-	})
-	return generation, err
-}
 
 // verify compares what the kernel holds with the ruleset: the marker, every
 // chain with its number of rules, every set with its number of elements.
@@ -33,6 +20,9 @@ func (r Ruleset) verify(generation string) error {
 		return fmt.Errorf("generation %q instead of %q", held, generation)
 	}
 	errs := []error{r.verifyRules(tableName), r.verifySets()}
+	if there, err := heldSets(); err == nil && len(there) != len(r.sets) {
+		errs = append(errs, fmt.Errorf("there are %d sets instead of %d", len(there), len(r.sets)))
+	}
 	if r.dynamic != nil {
 		errs = append(errs, r.dynamic.verifyRules(dynamicTable), r.dynamic.verifySmallSets(dynamicTable))
 	}
@@ -60,14 +50,20 @@ func (r Ruleset) verifyRules(table string) error {
 
 // verifySets compares how many elements the sets have.
 func (r Ruleset) verifySets() error {
+	there, err := heldSets()
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, s := range r.sets {
 		if s.filled {
 			continue // by packets, as they come
 		}
-		held, err := heldSet(s.name)
-		if err != nil {
-			return fmt.Errorf("read set %s: %w", s.name, err)
+		s.name = nameInKernel(s.name, there)
+		held, ok := there[s.name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("set %s is not there", s.name))
+			continue
 		}
 		missing, err := s.missingFrom(held)
 		if err != nil {
