@@ -142,3 +142,33 @@ func (x *boxIndex) holder(b *box) bool {
 	x.near(b, func(_ int, o *box) bool { found = o.holds(b); return !found })
 	return found
 }
+
+// rest is what is left of boxes when the packets of all boxes here are taken away;
+// false if that is more than mostSingles boxes.
+func (x *boxIndex) rest(boxes []box) (left []box, ok bool) {
+	for _, b := range boxes {
+		pieces, fits := []box{b}, true
+		looked := x.near(&b, func(_ int, o *box) bool {
+			if o.apart(&b) {
+				return true
+			}
+			var next []box
+			for i := range pieces {
+				if pieces[i].apart(o) {
+					next = append(next, pieces[i])
+					continue
+				}
+				parts, can := pieces[i].without(o)
+				fits = fits && can
+				next = append(next, parts...)
+			}
+			pieces = next
+			fits = fits && len(pieces) <= mostSingles
+			return fits
+		})
+		if left = append(left, pieces...); !looked || !fits || len(left) > mostSingles {
+			return nil, false
+		}
+	}
+	return left, true
+}

@@ -112,10 +112,18 @@ func addLine(runs []*run, line rule, known lookUp) []*run {
 	}
 	for i := len(runs) - 1; i >= first; i-- {
 		r := runs[i]
+		same := keyed && r.keyed && r.shape == what
 		if r.meetsAny(boxes) {
-			break
+			// What is left of ranges beside those of earlier rules is ranges.
+			rest, ok := r.index.rest(boxes)
+			if !same || !ok {
+				break
+			}
+			if boxes = rest; len(boxes) == 0 {
+				return runs
+			}
 		}
-		if keyed && r.keyed && r.shape == what {
+		if same {
 			r.add(line, boxes, to)
 			r.narrowed = r.narrowed || slices.ContainsFunc(runs[i+1:], func(r *run) bool { return r.meetsAny(decided) })
 			return runs

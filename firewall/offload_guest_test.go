@@ -175,7 +175,7 @@ func TestKernelEndsWhatIsOffloaded(t *testing.T) {
 
 // call is a conversation of datagrams with whoever has an address at present.
 type call struct {
-	t      *testing.T
+	t      testing.TB
 	client *net.UDPConn
 	ends   map[string]*net.UDPConn
 }

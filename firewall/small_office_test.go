@@ -21,7 +21,7 @@ import (
 // ipsec0 is a plain wire here: the firewall sees what comes out of a tunnel,
 // not how it got through.
 type smallOffice struct {
-	t                         *testing.T
+	t                         testing.TB
 	gateway, lan, wan, branch *space
 	applier                   *Applier
 }
@@ -36,7 +36,7 @@ const (
 	anyone4                  = "192.0.2.77"
 )
 
-func newSmallOffice(t *testing.T) *smallOffice {
+func newSmallOffice(t testing.TB) *smallOffice {
 	t.Helper()
 	o := &smallOffice{t: t, gateway: newSpace(t), lan: newSpace(t), wan: newSpace(t), branch: newSpace(t), applier: NewApplier(quiet())}
 	for _, w := range []struct {
