@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gatehouse/firewall"
@@ -99,26 +100,29 @@ func readCopy(from io.Reader, url string) (l label, ranges []firewall.Range, err
 	if l.URL != url {
 		return label{}, nil, errors.New("the copy is of another list")
 	}
-	sum := sha256.New()
-	body := io.TeeReader(r, sum)
-	for {
-		one, err := readRange(body)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	body, err := io.ReadAll(io.LimitReader(r, maxEntries*rangeSize))
+	if err != nil {
+		return label{}, nil, err
+	}
+	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], l.Sum) {
+		return label{}, nil, errors.New("the copy is damaged: it is not what was written")
+	}
+	ranges = make([]firewall.Range, 0, len(body)/9) // IPv4; more than is needed
+	for len(body) > 0 {
+		one, rest, err := cutRange(body)
 		if err != nil {
 			return label{}, nil, err
 		}
-		if n := len(ranges); n == maxEntries || n > 0 && !ranges[n-1].Last.Less(one.First) {
+		if n := len(ranges); n > 0 && !ranges[n-1].Last.Less(one.First) {
 			return label{}, nil, errors.New("the copy is damaged: its entries are not in order")
 		}
-		ranges = append(ranges, one)
+		ranges, body = append(ranges, one), rest
 	}
-	if !bytes.Equal(sum.Sum(nil), l.Sum) {
-		return label{}, nil, errors.New("the copy is damaged: it is not what was written")
-	}
-	return l, ranges, nil
+	return l, slices.Clip(ranges), nil
 }
+
+// rangeSize is the most that a range takes in a copy, in bytes.
+const rangeSize = 33
 
 // appendRange writes the length of an address in bytes, then both.
 func appendRange(b []byte, r firewall.Range) []byte {
@@ -127,25 +131,18 @@ func appendRange(b []byte, r firewall.Range) []byte {
 	return append(b, r.Last.AsSlice()...)
 }
 
-// readRange ends with io.EOF between two ranges only.
-func readRange(r io.Reader) (firewall.Range, error) {
-	var b [33]byte
-	if _, err := io.ReadFull(r, b[:1]); err != nil {
-		return firewall.Range{}, io.EOF
-	}
+// cutRange reads the first range of some.
+func cutRange(b []byte) (r firewall.Range, rest []byte, err error) {
 	n := int(b[0])
-	if n != 4 && n != 16 {
-		return firewall.Range{}, errors.New("the copy is damaged: an entry is of no family")
+	if n != 4 && n != 16 || len(b) < 1+2*n {
+		return r, nil, errors.New("the copy is damaged: an entry is of no family or cut off")
 	}
-	if _, err := io.ReadFull(r, b[1:1+2*n]); err != nil {
-		return firewall.Range{}, errors.New("the copy is damaged: it is cut off")
+	r.First, _ = netip.AddrFromSlice(b[1 : 1+n])
+	r.Last, _ = netip.AddrFromSlice(b[1+n : 1+2*n])
+	if r.Last.Less(r.First) {
+		return r, nil, errors.New("the copy is damaged: an entry ends before it begins")
 	}
-	first, _ := netip.AddrFromSlice(b[1 : 1+n])
-	last, _ := netip.AddrFromSlice(b[1+n : 1+2*n])
-	if last.Less(first) {
-		return firewall.Range{}, errors.New("the copy is damaged: an entry ends before it begins")
-	}
-	return firewall.Range{First: first, Last: last}, nil
+	return r, b[1+2*n:], nil
 }
 
 // keptName is what is remembered of a host name.

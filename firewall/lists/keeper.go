@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -45,6 +46,7 @@ type Keeper struct {
 	mu         sync.Mutex
 	parts      map[source]*part
 	inForce    map[string]List
+	joined     map[string]joined // by a list's ID
 	countries  *Countries
 	given      time.Time // when the file of countries was
 	size       int64     // of that file, in bytes
@@ -65,7 +67,7 @@ func New(o Options) *Keeper {
 	}
 	k := &Keeper{
 		Options: o, copies: copies{o.Dir}, wake: make(chan struct{}, 1),
-		parts: map[source]*part{}, inForce: map[string]List{},
+		parts: map[source]*part{}, inForce: map[string]List{}, joined: map[string]joined{},
 	}
 	kept, err := k.copies.names()
 	if err != nil {
@@ -117,6 +119,7 @@ func (k *Keeper) Set(all []List) {
 			k.namesDirty = k.namesDirty || s.kind == Name
 		}
 	}
+	maps.DeleteFunc(k.joined, func(id string, _ joined) bool { _, used := k.inForce[id]; return !used })
 	k.nudge()
 }
 
@@ -170,7 +173,24 @@ func (k *Keeper) Ranges(l List) []firewall.Range {
 	if len(all) == 1 {
 		return all[0]
 	}
-	return firewall.Join(slices.Concat(all...))
+	// Asked for often, changed seldom.
+	if j := k.joined[l.ID]; slices.EqualFunc(j.of, all, sameSlice) {
+		return j.all
+	}
+	j := joined{all, firewall.Join(slices.Concat(all...))}
+	k.joined[l.ID] = j
+	return j.all
+}
+
+// joined is the content of a list of several sources, and what it was made of.
+type joined struct {
+	of  [][]firewall.Range
+	all []firewall.Range
+}
+
+// sameSlice goes by where they are: a part that changes gets a slice of its own.
+func sameSlice(a, b []firewall.Range) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // Entries gives a part of a list's content: what meets a range, or all of it if

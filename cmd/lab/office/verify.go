@@ -27,6 +27,7 @@ func Checks() []Check {
 		{"2-forward", "a forwarded port opens, but not for those on a list", forwarded},
 		{"2-follow", "a rule about a user follows the user's devices without an apply", followed},
 		{"2-schedule", "a rule with a schedule ends with it, and so do its connections", scheduled},
+		{"2-lists", "a block list on the web is fetched, and who is on it is refused without an apply", blockListed},
 		{"2-prefix", "rules follow the prefix of an interface without an apply", followsPrefix},
 		{"seen", "hq shows who is refused, who talks and who downloads, by name; an ended download ends", seen},
 		{"5-rekey", "a rekey every few seconds loses no ping", rekeyUnderPing},
