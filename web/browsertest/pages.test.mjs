@@ -25,7 +25,7 @@ before(async () => {
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/branches/leeds");
   await page.goto("/objects/lists/new");
-  await page.getByLabel("Name").fill("blocked");
+  await page.getByLabel("Name", { exact: true }).fill("blocked");
   await page.getByLabel("Entries", { exact: true }).fill("192.0.2.0/24\n198.51.100.7\n2001:db8:66::/48");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/lists");
@@ -100,6 +100,17 @@ const views = [
     await page.getByText("is used by rule no-entry").waitFor();
   } },
   { name: "entries", path: "/objects/lists/entries?name=blocked" },
+  { name: "list-new", path: "/objects/lists/new" },
+  { name: "elsewhere", path: "/objects/lists/elsewhere?name=drop", prepare: (page) => page.getByText("Fresh").waitFor() },
+  { name: "elsewhere-found", path: "/objects/lists/elsewhere?name=drop&q=198.18.1.0/28" },
+  { name: "elsewhere-wrong", path: "/objects/lists/elsewhere?name=drop&q=nonsense", status: 422 },
+  { name: "elsewhere-not-in-force", path: "/objects/lists/elsewhere?name=blocked", status: 404 },
+  { name: "countries", path: "/firewall/countries" },
+  { name: "countries-wrong", path: "/firewall/countries", status: 422, prepare: async (page) => {
+    await page.getByLabel("File").setInputFiles({ name: "country.mmdb", mimeType: "application/octet-stream", buffer: Buffer.from("not one") });
+    await page.getByRole("button", { name: "Use this file" }).click();
+    await page.getByText("There is a problem").waitFor();
+  } },
   { name: "log", path: "/firewall/log" },
   { name: "log-wrong", path: "/firewall/log?port=http", status: 422 },
   { name: "connections", path: "/firewall/connections" },

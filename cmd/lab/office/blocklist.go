@@ -171,3 +171,19 @@ func blockListed(ctx context.Context, l *Office) (string, error) {
 	}
 	return fmt.Sprintf("mallory was refused %.1f s after the list was fetched and what was open ended, nothing was applied; a web page in its place and a start without it changed nothing", took.Seconds()), nil
 }
+
+// showList gives hq a list that comes from elsewhere, for who looks around.
+func (l *Office) showList(ctx context.Context) error {
+	server, err := newListServer(l.Web, ":8081")
+	if err != nil {
+		return err
+	}
+	text := "; a block list\nthis line is no address\n"
+	for i := range 400 {
+		text += fmt.Sprintf("198.18.%d.%d ; SBL%d\n", i/100, 2*(i%100), 1000+i)
+	}
+	server.set("text/plain", text)
+	doc := hqDocument(psk, 0)
+	doc.Lists = []store.List{{Name: "drop", URLs: []string{"http://" + webAddr + ":8081/drop.txt"}, Countries: []string{"NL"}}}
+	return l.HQ.Configure(ctx, doc)
+}

@@ -22,6 +22,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := l.Open(ctx, 0); err != nil {
 		return err
 	}
+	if err := l.showList(ctx); err != nil {
+		return err
+	}
 	fmt.Printf(`
 The tunnel between hq and branch is up.
 
