@@ -33,6 +33,8 @@ const (
 	// copyLife is how long the copy of a list stays that nobody uses: a revision
 	// that has it may come back.
 	copyLife = 30 * 24 * time.Hour
+	// writeLife is how long a write may take: the upload of a large file.
+	writeLife = time.Hour
 	// maxLabel bounds the first line of a copy, in bytes.
 	maxLabel = 64 << 10
 )
@@ -222,22 +224,15 @@ func (c copies) place(temporary, path string) error {
 // tidy removes what an interrupted write left, and copies that are not in use
 // and old.
 func (c copies) tidy(used func(path string) bool, now time.Time) error {
-	unfinished, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
-	if err != nil {
-		return err
-	}
-	all, err := filepath.Glob(filepath.Join(c.dir, "*.list"))
-	if err != nil {
-		return err
-	}
-	for _, path := range all {
-		info, statErr := os.Stat(path)
-		if statErr == nil && !used(path) && now.Sub(info.ModTime()) > copyLife {
-			unfinished = append(unfinished, path)
+	remove := func(pattern string, age time.Duration) error {
+		all, err := filepath.Glob(filepath.Join(c.dir, pattern))
+		for _, path := range all {
+			info, statErr := os.Stat(path)
+			if statErr == nil && !used(path) && now.Sub(info.ModTime()) > age {
+				err = errors.Join(err, os.Remove(path))
+			}
 		}
+		return err
 	}
-	for _, path := range unfinished {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
+	return errors.Join(remove("new-*", writeLife), remove("*.list", copyLife))
 }

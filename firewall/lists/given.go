@@ -2,6 +2,7 @@ package lists
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -23,12 +24,14 @@ type CountryFile struct {
 
 // CountryFile says which file of countries is in use.
 func (k *Keeper) CountryFile() CountryFile {
+	k.readOnce()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return CountryFile{k.countries.Kind(), k.countries.Built(), k.given, k.size, k.countries.Names()}
 }
 
-// Country is where an address is, as in "NL"; empty if that is not known.
+// Country is where an address is, as in "NL"; empty if that is not known, or not
+// yet: it does not wait for the file to be read.
 func (k *Keeper) Country(a netip.Addr) string {
 	k.mu.Lock()
 	c := k.countries
@@ -39,6 +42,7 @@ func (k *Keeper) Country(a netip.Addr) string {
 // GiveCountryFile replaces the file of countries by another one, once that is
 // read whole and found good. Lists of countries follow.
 func (k *Keeper) GiveCountryFile(ctx context.Context, from io.Reader) error {
+	k.readOnce() // or it would come later, and count
 	tooLong := Fault{fmt.Sprintf("The file is larger than %d MiB", MaxCountryFile>>20), nil}
 	temporary, err := k.copies.temporary(&bounded{from: from, left: MaxCountryFile, over: tooLong})
 	if err != nil {
@@ -61,13 +65,25 @@ func (k *Keeper) GiveCountryFile(ctx context.Context, from io.Reader) error {
 	return err
 }
 
-func (k *Keeper) readCountries() error {
-	path := filepath.Join(k.copies.dir, countryFile)
-	c, err := ReadCountries(path)
-	if err == nil {
-		_, err = k.useCountries(path, c)
+// needCountries reads the file before lists of countries are asked for. It takes
+// a second or two on a small box, which a start without such lists is spared.
+func (k *Keeper) needCountries(all ...List) {
+	if slices.ContainsFunc(all, func(l List) bool { return len(l.Countries) > 0 }) {
+		k.readOnce()
 	}
-	return err
+}
+
+func (k *Keeper) readOnce() {
+	k.read.Do(func() {
+		path := filepath.Join(k.copies.dir, countryFile)
+		c, err := ReadCountries(path)
+		if err == nil {
+			_, err = k.useCountries(path, c)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			k.Log.Warn("the file of countries cannot be used", "err", err)
+		}
+	})
 }
 
 // useCountries gives the lists in force that have other content now.

@@ -48,6 +48,7 @@ type Keeper struct {
 	inForce    map[string]List
 	joined     map[string]joined // by a list's ID
 	countries  *Countries
+	read       sync.Once // the file of countries
 	given      time.Time // when the file of countries was
 	size       int64     // of that file, in bytes
 	running    int       // fetches
@@ -56,8 +57,8 @@ type Keeper struct {
 	jobs       sync.WaitGroup
 }
 
-// New reads what was kept of names and countries; a copy that is damaged is as
-// good as none, and the log says so. Lists are read when they are asked for.
+// New reads what was kept of names; a copy that is damaged is as good as none, and
+// the log says so. Lists and countries are read when they are asked for.
 func New(o Options) *Keeper {
 	if o.Resolver == nil {
 		o.Resolver = &Resolver{}
@@ -78,15 +79,13 @@ func New(o Options) *Keeper {
 		p.setHeld()
 		k.parts[p.source] = p
 	}
-	if err := k.readCountries(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		k.Log.Warn("the file of countries cannot be used", "err", err)
-	}
 	return k
 }
 
 // Set says which lists are in force: from now on they are kept fresh, and no
 // others.
 func (k *Keeper) Set(all []List) {
+	k.needCountries(all...)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
@@ -162,6 +161,7 @@ func (k *Keeper) part(s source) *part {
 // Ranges are the content of a list, in force or not, as far as it is known: the
 // last good one. The caller must not write to them.
 func (k *Keeper) Ranges(l List) []firewall.Range {
+	k.needCountries(l)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var all [][]firewall.Range
@@ -238,6 +238,8 @@ func (k *Keeper) nudge() {
 // Run keeps the lists in force fresh until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.tidy()
+	// Also without lists of them: Country tells where packets come from.
+	k.jobs.Go(k.readOnce)
 	for {
 		timer := time.NewTimer(k.begin(ctx))
 		select {

@@ -354,12 +354,16 @@ func TestOldCopiesGoAndUnfinishedOnes(t *testing.T) {
 			}
 		}
 	}
-	must(c.temporary())
+	unfinished := must(c.temporary())
+	if err := os.Chtimes(unfinished, old, old); err != nil {
+		t.Fatal(err)
+	}
+	writing := must(c.temporary())
 	if err := c.tidy(func(path string) bool { return path == c.path("used") }, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	left := must(filepath.Glob(filepath.Join(c.dir, "*")))
-	want := []string{c.path("used"), c.path("young")}
+	want := []string{c.path("used"), c.path("young"), writing}
 	slices.Sort(want)
 	if !slices.Equal(left, want) {
 		t.Errorf("left are %v", left)

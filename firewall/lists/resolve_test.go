@@ -139,7 +139,7 @@ func TestNamesAreLookedUpWithTheirTimeToLive(t *testing.T) {
 		fmt.Sprintf("deep%d.example. 60 A 192.0.2.5", maxAliases+1),
 	})
 	s := newNameServer(t, records...)
-	s.rcodes["broken.example."] = dns.RcodeServerFailure
+	s.fail("broken.example.")
 	rows := []struct {
 		name, ask string
 		v6        bool
@@ -157,7 +157,7 @@ func TestNamesAreLookedUpWithTheirTimeToLive(t *testing.T) {
 		{"aliases without an end", "deep0.example", false, "", "aliases in a row"},
 	}
 	for _, chases := range []bool{true, false} {
-		s.chases = chases
+		s.change(func() { s.chases = chases })
 		for _, row := range rows {
 			t.Run(fmt.Sprintf("%s, the server follows aliases: %v", row.name, chases), func(t *testing.T) {
 				got, err := s.resolver().Lookup(context.Background(), row.ask, row.v6)
@@ -171,12 +171,12 @@ func TestNamesAreLookedUpWithTheirTimeToLive(t *testing.T) {
 			})
 		}
 	}
-	s.asked = nil
+	s.change(func() { s.asked = nil })
 	got, err := s.resolver().Lookup(context.Background(), "many.example", false)
 	if err != nil || len(got) != 200 || strings.Join(s.asked, ", ") != "udp many.example., tcp many.example." {
 		t.Errorf("an answer that does not fit: %d addresses, %v, after %v", len(got), err, s.asked)
 	}
-	s.noEDNS = true
+	s.change(func() { s.noEDNS = true })
 	if got, err := s.resolver().Lookup(context.Background(), "only4.example", false); err != nil || len(got) != 1 {
 		t.Errorf("a server from before EDNS: %v, %v", got, err)
 	}
@@ -235,4 +235,14 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+func (s *nameServer) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *nameServer) fail(name string) {
+	s.change(func() { s.rcodes[name] = dns.RcodeServerFailure })
 }

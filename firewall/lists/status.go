@@ -27,6 +27,7 @@ type Status struct {
 
 // Status says how each source of a list is, in the list's order.
 func (k *Keeper) Status(l List) []Status {
+	k.needCountries(l)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []Status
