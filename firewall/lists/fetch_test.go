@@ -142,8 +142,7 @@ func TestAListIsFetchedAgainOnlyWhenItIsNew(t *testing.T) {
 }
 
 func TestRedirectsAreFollowedWithinReason(t *testing.T) {
-	var s *httptest.Server
-	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var n int
 		switch {
 		case r.URL.Path == "/list":
