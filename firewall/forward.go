@@ -103,6 +103,7 @@ func (c *compiler) leakGuard() {
 	}
 	rules := []rule{
 		when(device{outgoing, c.policy.TunnelDevice}, accept),
+		when(toBeProtected{}, accept),
 		when(device{outgoing, "lo"}, accept),
 		when(icmpIn{ipv6, setND}, onLink{}, accept),
 	}

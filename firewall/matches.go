@@ -328,3 +328,15 @@ func (loopedBack) text() string { return fmt.Sprintf("meta pkttype %d", unix.PAC
 func (loopedBack) exprs(setNames) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: register}, equals([]byte{unix.PACKET_LOOPBACK})}
 }
+
+// toBeProtected matches what the kernel will encrypt on its way out: it passes
+// postrouting once more under the device of the encrypted packet.
+type toBeProtected struct{}
+
+// rtIPsec is NFT_RT_XFRM of the kernel's nf_tables.h.
+const rtIPsec = 4
+
+func (toBeProtected) text() string { return "rt ipsec exists" }
+func (toBeProtected) exprs(setNames) []expr.Any {
+	return []expr.Any{&expr.Rt{Register: register, Key: rtIPsec}, equals([]byte{1})}
+}
