@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -24,13 +25,22 @@ type Port struct {
 	c4, c6 net.PacketConn
 }
 
-// OpenPort listens on the UDP port in both families, on every address.
-func OpenPort(number uint16) (*Port, error) {
-	c4, err := net.ListenPacket("udp4", fmt.Sprintf("0.0.0.0:%d", number))
+// OpenPort listens on the UDP port in both families, on every address. prepare,
+// if it is not nil, is given each socket first.
+func OpenPort(number uint16, prepare func(fd int, v6 bool) error) (*Port, error) {
+	listen := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
+		if prepare == nil {
+			return nil
+		}
+		var err error
+		ctlErr := raw.Control(func(fd uintptr) { err = prepare(int(fd), network == "udp6") })
+		return errors.Join(ctlErr, err)
+	}}
+	c4, err := listen.ListenPacket(context.Background(), "udp4", fmt.Sprintf("0.0.0.0:%d", number))
 	if err != nil {
 		return nil, fmt.Errorf("listen for IKE: %w", err)
 	}
-	c6, err := net.ListenPacket("udp6", fmt.Sprintf("[::]:%d", number))
+	c6, err := listen.ListenPacket(context.Background(), "udp6", fmt.Sprintf("[::]:%d", number))
 	if err != nil {
 		c4.Close()
 		return nil, fmt.Errorf("listen for IKE: %w", err)

@@ -8,23 +8,29 @@ PATH=$PATH:/usr/sbin:/sbin
 scripts/kernels.sh bookworm trixie
 go build -o build/guest ./cmd/guest
 
-# firewall KERNEL FLAGS... PATTERN
-firewall() {
-  local out=build/kernel/firewall-$1.log
-  if ! build/guest --kernel "build/kernel/$1" --timeout 8m "${@:2:$#-2}" ./firewall -test.run "${*: -1}" >"$out" 2>&1; then
-    echo "test-kernel: the firewall on the kernel of $1 failed:"
+# guest PACKAGE KERNEL FLAGS... PATTERN
+guest() {
+  local out=build/kernel/$(basename "$1")-$2.log
+  if ! build/guest --kernel "build/kernel/$2" --timeout 10m "${@:3:$#-3}" "$1" -test.run "${*: -1}" >"$out" 2>&1; then
+    echo "test-kernel: $1 on the kernel of $2 failed:"
     cat "$out"
     return 1
   fi
-  echo "ok  	the firewall on the kernel of $1: ${*:2}"
+  echo "ok  	$1 on the kernel of $2: ${*:3}"
 }
 
 failed=0
-firewall bookworm '^TestKernel' &
-firewall trixie '^TestKernel' || failed=1
+guest ./firewall bookworm '^TestKernel' &
+guest ./firewall trixie '^TestKernel' || failed=1
 wait $! || failed=1
 # What happens to a guest in trouble.
 go test -count=1 -tags qemu ./cmd/guest &
-firewall trixie --without nft_connlimit,nft_flow_offload '^TestLacking' || failed=1
+guest ./firewall trixie --without nft_connlimit,nft_flow_offload '^TestLacking' || failed=1
+wait $! || failed=1
+# Both data planes of IPsec, against one another: every transform, and every
+# protocol, mode, nesting and family.
+modules=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,gcm,ccm,ctr,cbc
+guest ./ipsec/xfrm bookworm --modules "$modules" '^TestKernel.*(EverySuite|EveryLink/kernel_to_userspace)' &
+guest ./ipsec/xfrm trixie --modules "$modules" '^TestKernel.*EveryLink/(kernel_to_kernel|userspace_to_kernel)' || failed=1
 wait $! || failed=1
 exit "$failed"

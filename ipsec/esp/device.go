@@ -13,6 +13,15 @@ import (
 // the firewall's rules stay in force when this process dies, and packets for
 // remote networks end there instead of leaving unprotected.
 func openTUN(name string, mtu int) (tun.Device, error) {
+	if link, err := netlink.LinkByName(name); err == nil {
+		if _, ours := link.(*netlink.Tuntap); !ours {
+			// The kernel data plane's, of an earlier start. Below its routes lie
+			// those that let nothing out meanwhile.
+			if err := netlink.LinkDel(link); err != nil {
+				return nil, fmt.Errorf("remove the %s %s: %w", link.Type(), name, err)
+			}
+		}
+	}
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netns"
 
 	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/planetest"
 	"gatehouse/ipsec/sad"
 )
 
@@ -110,7 +111,7 @@ func (g *gateway) start(t testing.TB) {
 	t.Helper()
 	inside(t, g.ns, func() (err error) {
 		g.engine, err = Open(Config{
-			Device: "ipsec0", Port: 4500, Mark: markInTests, Log: slog.Default(),
+			Device: "ipsec0", Port: 4500, Mark: planetest.Mark, Log: slog.Default(),
 			IKE: func(_, _ netip.AddrPort, _ []byte) {},
 			Event: func(e sad.Event) {
 				select {

@@ -1,3 +1,15 @@
-// Package xfrm is about the kernel as a data plane: an xfrm interface, SAs and
-// policies by netlink. So far it only finds out whether this kernel could.
+// Package xfrm is the kernel's data plane: its SAD and SPD by netlink (linux/xfrm.h),
+// an xfrm interface ipsec0 that routes point at, and UDP 4500, of which the kernel
+// takes ESP (RFC 3948) and leaves IKE.
+//
+// A policy of sad becomes policies of the kernel (selector.go takes ranges apart
+// into prefixes and masks), whose templates name the newest outbound SA by its
+// SPI, so that a rekey changes the SA at one moment as in the other plane. What the
+// kernel has of ours is known by its interface ID; nothing else is touched.
+// Transport mode is between this host and a peer on their own way: its policies
+// and SAs have no interface, and IKE and Neighbor Discovery are let past them.
+//
+// What the kernel cannot do is refused by name: selecting by DSCP or flow label,
+// opaque ports, dummy packets, hop limits, AH with GMAC. After a restart the SAs of
+// the process before are removed, because their IKE SAs are gone.
 package xfrm

@@ -1,0 +1,421 @@
+package xfrm
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"gatehouse/ipsec/sad"
+)
+
+// Config is what a Plane is made of.
+type Config struct {
+	// Device is the xfrm interface's name, IfID what ties SAs and policies to it.
+	Device string
+	IfID   uint32
+	// MTU of the device in bytes; 0 means 1400, as the userspace plane has.
+	MTU int
+	Log *slog.Logger
+	// Port is the UDP port of ESP and IKE, 4500.
+	Port uint16
+	// IKE takes IKE messages without their non-ESP marker. It must not block
+	// or keep msg.
+	IKE func(local, remote addrPort, msg []byte)
+	// Event takes news for the manager. It must not block.
+	Event func(sad.Event)
+}
+
+const defaultMTU = 1400
+
+// Plane carries SAs and policies out in the kernel; it implements sad.Dataplane
+// and sad.Meter.
+type Plane struct {
+	cfg    Config
+	conn   *conn
+	news   *netlink.Conn
+	socket *socket
+
+	mu       sync.Mutex
+	policies []sad.Policy
+	// sas are the SAs by age, the oldest first.
+	sas []*installed
+	// entries are what the kernel has of ours.
+	entries map[place]entry
+	// quiet are inbound SAs that nothing has come by yet.
+	quiet map[sad.ID]*installed
+}
+
+// installed is an SA in the kernel.
+type installed struct {
+	sad.SA
+}
+
+// Open makes the device and the sockets. What an earlier process left of this
+// interface's SAs and policies is removed, because nobody has their IKE SAs.
+func Open(cfg Config) (*Plane, error) {
+	if cfg.MTU == 0 {
+		cfg.MTU = defaultMTU
+	}
+	if cfg.IfID == 0 {
+		return nil, errors.New("the kernel's data plane needs an interface ID other than zero")
+	}
+	if err := openDevice(cfg.Device, cfg.IfID, cfg.MTU); err != nil {
+		return nil, err
+	}
+	p := &Plane{cfg: cfg, entries: map[place]entry{}, quiet: map[sad.ID]*installed{}}
+	var err error
+	if p.conn, err = dial(); err != nil {
+		return nil, err
+	}
+	if err = p.sweep(); err == nil {
+		p.news, err = netlink.Dial(unix.NETLINK_XFRM, &netlink.Config{Groups: 1<<(groupAcquire-1) | 1<<(groupExpire-1) | 1<<(groupMapping-1)})
+	}
+	if err == nil {
+		p.socket, err = openSocket(cfg.Port)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// sweep removes what an earlier process left.
+func (p *Plane) sweep() error {
+	places, err := p.conn.held(p.cfg.IfID)
+	if err != nil {
+		return err
+	}
+	for _, at := range places {
+		if err := p.conn.remove(at); err != nil {
+			return err
+		}
+	}
+	return p.conn.sweepSAs(p.cfg.IfID)
+}
+
+// Close ends Run. Device, SAs and policies stay.
+func (p *Plane) Close() error {
+	var errs []error
+	if p.socket != nil {
+		errs = append(errs, p.socket.close())
+	}
+	if p.news != nil {
+		errs = append(errs, p.news.Close())
+	}
+	return errors.Join(append(errs, p.conn.close())...)
+}
+
+// Run brings news and IKE messages until ctx ends.
+func (p *Plane) Run(ctx context.Context) error {
+	tasks, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() { p.Close() })
+	defer stop()
+	tasks.Go(func() error { return p.follow(ctx) })
+	tasks.Go(func() error { return p.socket.run(ctx, p.cfg.IKE) })
+	tasks.Go(func() error { return p.watchQuiet(ctx) })
+	err := tasks.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// AllocateSPI gives a random SPI that no inbound SA of ours has.
+func (p *Plane) AllocateSPI() (sad.SPI, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b [4]byte
+	for range 64 {
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, err
+		}
+		spi := sad.SPI(binary.BigEndian.Uint32(b[:]))
+		taken := slices.ContainsFunc(p.sas, func(s *installed) bool { return s.Direction == sad.In && s.SPI == spi })
+		if spi > 255 && !taken {
+			return spi, nil
+		}
+	}
+	return 0, errors.New("no free SPI found")
+}
+
+// ifIDOf: transport mode is between this host and the peer, on their own way,
+// not through the device; its policies and SAs have no interface.
+func (p *Plane) ifIDOf(transport bool) uint32 {
+	if transport {
+		return 0
+	}
+	return p.cfg.IfID
+}
+
+// Install adds an SA.
+func (p *Plane) Install(sa sad.SA) error {
+	if err := sa.Validate(); err != nil {
+		return err
+	}
+	if sa.Encap != nil && sa.Encap.LocalPort != p.cfg.Port {
+		return fmt.Errorf("SA %s: encapsulation on port %d, the data plane listens on %d", sa.SPI, sa.Encap.LocalPort, p.cfg.Port)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	body, attributes, err := saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)))
+	if err != nil {
+		return fmt.Errorf("SA %s: %w", sa.SPI, err)
+	}
+	if err := p.conn.do(msgNewSA, netlink.Create|netlink.Excl, body, attributes); err != nil {
+		if errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("SA %s exists already", sa.SPI)
+		}
+		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
+	}
+	in := &installed{SA: sa}
+	p.sas = append(p.sas, in)
+	if sa.Direction == sad.In {
+		p.quiet[sa.ID()] = in
+	}
+	return p.reconcile()
+}
+
+// Remove ends an SA; unknown ones are no error.
+func (p *Plane) Remove(id sad.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.sas, func(s *installed) bool { return s.ID() == id })
+	if i < 0 {
+		return nil
+	}
+	sa := p.sas[i].SA
+	p.sas = slices.Delete(p.sas, i, i+1)
+	delete(p.quiet, id)
+	// First nothing points at it, then it goes.
+	err := p.reconcile()
+	return errors.Join(err, p.conn.removeSA(sa))
+}
+
+// SetPolicies replaces the SPD.
+func (p *Plane) SetPolicies(policies []sad.Policy) error {
+	if err := sad.ValidatePolicies(policies); err != nil {
+		return err
+	}
+	for _, pol := range policies {
+		if len(pol.Class.DSCP)+len(pol.Class.FlowLabels) > 0 {
+			return fmt.Errorf("policy %q: the kernel's policies match no DSCP and no flow label", pol.Name)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.policies
+	p.policies = slices.Clone(policies)
+	if _, err := p.wanted(); err != nil {
+		p.policies = before
+		return err
+	}
+	var errs []error
+	p.sas = slices.DeleteFunc(p.sas, func(s *installed) bool {
+		if slices.ContainsFunc(policies, func(pol sad.Policy) bool { return pol.ID == s.Policy }) {
+			return false
+		}
+		delete(p.quiet, s.ID())
+		errs = append(errs, p.conn.removeSA(s.SA))
+		return true
+	})
+	return errors.Join(append(errs, p.reconcile())...)
+}
+
+// hostToHost says whether a policy asks for transport mode and nothing else.
+func (p *Plane) hostToHost(id uint32) bool {
+	i := slices.IndexFunc(p.policies, func(pol sad.Policy) bool { return pol.ID == id })
+	if i < 0 || len(p.policies[i].Needs) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(p.policies[i].Needs, func(n sad.Need) bool { return n.Mode != sad.Transport })
+}
+
+// reconcile makes the kernel's policies what they have to be: new and changed
+// ones first, so that nothing is unprotected for a moment. Called with mu held.
+func (p *Plane) reconcile() error {
+	wanted, err := p.wanted()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for at, e := range wanted {
+		if p.entries[at] != e {
+			if err := p.conn.put(e); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			p.entries[at] = e
+		}
+	}
+	for at := range p.entries {
+		if _, keep := wanted[at]; !keep {
+			if err := p.conn.remove(at); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			delete(p.entries, at)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// firstPriority leaves room below, where the kernel looks first.
+const firstPriority = 1000
+
+// wanted are the entries that the policies and SAs are in the kernel.
+func (p *Plane) wanted() (map[place]entry, error) {
+	out := map[place]entry{}
+	for i, pol := range p.policies {
+		bundle := p.bundle(pol)
+		for _, direction := range []uint8{policyOut, policyIn, policyForward} {
+			outward := direction == policyOut
+			if pol.Way == sad.Inward && outward || pol.Way == sad.Outward && !outward {
+				continue
+			}
+			from, to := pol.LocalTS, pol.RemoteTS
+			if !outward {
+				from, to = to, from
+			}
+			all, err := selectors(from, to)
+			if err != nil {
+				return nil, fmt.Errorf("policy %q: %w", pol.Name, err)
+			}
+			for _, s := range all {
+				e := entry{
+					place:    place{s, direction, p.ifIDOf(p.hostToHost(pol.ID))},
+					priority: firstPriority + uint32(i), block: pol.Action == sad.Discard,
+				}
+				if pol.Action == sad.Protect {
+					e.templates = templates(pol, bundle, outward, familyOf(s.source.Addr()))
+				}
+				if _, earlier := out[e.place]; !earlier { // the first that matches decides
+					out[e.place] = e
+				}
+				if e.ifID == 0 && s.source.Addr().Is6() && direction != policyForward {
+					for _, n := range neighborDiscovery(e) {
+						out[n.place] = n
+					}
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// neighborDiscovery lets two hosts find each other on their link, although all
+// else between them is protected (RFC 4861: it is protected by its hop limit).
+func neighborDiscovery(e entry) (out []entry) {
+	const routerSolicitation, neighborAdvertisement = 133, 136
+	for kind := uint16(routerSolicitation); kind <= neighborAdvertisement; kind++ {
+		n := entry{place: e.place, priority: firstPriority - 1}
+		n.selector.protocol, n.selector.sport = protoICMPv6, masked{kind, 0xffff}
+		out = append(out, n)
+	}
+	return out
+}
+
+// bundle is the newest outbound SA for each need of a policy, nil where there
+// is none.
+func (p *Plane) bundle(pol sad.Policy) []template {
+	needs := pol.Needs
+	newest := func(fits func(sad.SA) bool) *sad.SA {
+		for _, s := range slices.Backward(p.sas) {
+			if s.Policy == pol.ID && s.Direction == sad.Out && fits(s.SA) {
+				sa := s.SA
+				return &sa
+			}
+		}
+		return nil
+	}
+	if len(needs) == 0 {
+		sa := newest(func(sad.SA) bool { return true })
+		need := sad.Need{Protocol: sad.ESP}
+		if sa != nil {
+			need = sad.Need{Protocol: sa.Protocol, Mode: sa.Mode}
+		}
+		return []template{{need: need, sa: sa}}
+	}
+	var out []template
+	for _, n := range needs {
+		out = append(out, template{need: n, sa: newest(func(sa sad.SA) bool { return sa.Protocol == n.Protocol && sa.Mode == n.Mode })})
+	}
+	return out
+}
+
+func templates(pol sad.Policy, bundle []template, out bool, family uint16) string {
+	for _, t := range bundle {
+		if t.sa != nil { // the others will be of its family: the kernel wants it so
+			family = familyOf(t.sa.Local)
+		}
+	}
+	w := writer{}
+	for _, t := range bundle {
+		t.out, t.reqid, t.family = out, pol.ID, family
+		t.encode(&w)
+	}
+	return string(w.b)
+}
+
+// Usage tells what an SA has carried.
+func (p *Plane) Usage(id sad.ID) (sad.Usage, bool) {
+	p.mu.Lock()
+	i := slices.IndexFunc(p.sas, func(s *installed) bool { return s.ID() == id })
+	var sa sad.SA
+	if i >= 0 {
+		sa = p.sas[i].SA
+	}
+	p.mu.Unlock()
+	if i < 0 {
+		return sad.Usage{}, false
+	}
+	u, err := p.conn.usage(sa)
+	if err != nil && !errors.Is(err, errGone) {
+		p.cfg.Log.Warn("cannot read an SA", "spi", id.SPI, "err", err)
+	}
+	return u, err == nil
+}
+
+// quietEvery is how often SAs are looked at that nothing has come by yet.
+const quietEvery = 50 * time.Millisecond
+
+// watchQuiet tells of the first packet of each inbound SA, of which the kernel
+// gives no news.
+func (p *Plane) watchQuiet(ctx context.Context) error {
+	tick := time.NewTicker(quietEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		p.mu.Lock()
+		var waiting []sad.SA
+		for _, s := range p.quiet {
+			waiting = append(waiting, s.SA)
+		}
+		p.mu.Unlock()
+		for _, sa := range waiting {
+			u, err := p.conn.usage(sa)
+			if err == nil && u.Packets == 0 {
+				continue
+			}
+			p.mu.Lock()
+			delete(p.quiet, sa.ID())
+			p.mu.Unlock()
+			if err == nil {
+				p.cfg.Event(sad.Event{Kind: sad.FirstInbound, SA: sa.ID(), Policy: sa.Policy})
+			}
+		}
+	}
+}
