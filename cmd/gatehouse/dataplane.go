@@ -3,32 +3,77 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"strings"
 
+	"gatehouse/ipsec"
+	"gatehouse/ipsec/esp"
+	"gatehouse/ipsec/sad"
 	"gatehouse/ipsec/xfrm"
 )
 
 // choice is the data plane taken and the sentence that says why.
 type choice struct{ name, why string }
 
+// The data planes.
+const (
+	kernelPlane    = "kernel"
+	userspacePlane = "userspace"
+)
+
 // chooseDataplane honours --dataplane. "auto" asks the kernel honestly: it
 // tries what IPsec needs in a scratch namespace and reports what failed.
 func chooseDataplane(ctx context.Context, wanted string) (choice, error) {
-	const userspace = "userspace"
 	switch wanted {
-	case userspace:
-		return choice{userspace, "It was asked for (--dataplane userspace)."}, nil
-	case "kernel":
+	case userspacePlane:
+		return choice{userspacePlane, "It was asked for (--dataplane userspace)."}, nil
+	case kernelPlane:
 		if r := xfrm.Probe(ctx); !r.Usable {
 			return choice{}, fmt.Errorf("--dataplane kernel: this kernel cannot do it: %s", strings.Join(r.Findings, "; "))
 		}
-		return choice{}, fmt.Errorf("--dataplane kernel: this version of Gatehouse has no kernel data plane yet; use auto or userspace")
+		return choice{kernelPlane, "It was asked for (--dataplane kernel)."}, nil
 	case "auto":
-		r := xfrm.Probe(ctx)
-		if r.Usable {
-			return choice{userspace, "The kernel could carry IPsec, but this version of Gatehouse has no kernel data plane yet."}, nil
+		if r := xfrm.Probe(ctx); !r.Usable {
+			return choice{userspacePlane, "The kernel cannot carry IPsec: " + strings.Join(r.Findings, "; ") + "."}, nil
 		}
-		return choice{userspace, "The kernel cannot carry IPsec: " + strings.Join(r.Findings, "; ") + "."}, nil
+		return choice{kernelPlane, "The kernel can carry IPsec: it was tried."}, nil
 	}
 	return choice{}, fmt.Errorf("--dataplane %q: choose auto, kernel or userspace", wanted)
+}
+
+// plane is a data plane that runs.
+type plane interface {
+	ipsec.Plane
+	Run(context.Context) error
+	Close() error
+}
+
+// interfaceID ties SAs and policies of the kernel to ipsec0. Other software that
+// uses xfrm interfaces has other numbers.
+const interfaceID = 0x67617465
+
+// open makes the plane that was chosen.
+func (c choice) open(log *slog.Logger, ike func(local, remote netip.AddrPort, msg []byte), event func(sad.Event)) (plane, error) {
+	const port = 4500
+	if c.name == kernelPlane {
+		p, err := xfrm.Open(xfrm.Config{Device: tunnelDevice, IfID: interfaceID, Port: port, Log: log, IKE: ike, Event: event})
+		if err != nil {
+			return nil, fmt.Errorf("kernel data plane: %w", err)
+		}
+		return p, nil
+	}
+	p, err := esp.Open(esp.Config{Device: tunnelDevice, Port: port, Log: log, IKE: ike, Event: event})
+	if err != nil {
+		return nil, fmt.Errorf("userspace data plane: %w", err)
+	}
+	return p, nil
+}
+
+// prepare is what the plane needs done to the socket of UDP 500.
+func (c choice) prepare() func(fd int, v6 bool) error {
+	if c.name == kernelPlane {
+		return xfrm.Bypass
+	}
+	return nil
 }

@@ -19,7 +19,6 @@ import (
 
 	"gatehouse/firewall"
 	"gatehouse/ipsec"
-	"gatehouse/ipsec/esp"
 	"gatehouse/ipsec/sad"
 	"gatehouse/network"
 	"gatehouse/store"
@@ -111,22 +110,21 @@ func run(ctx context.Context, o runOptions) (err error) {
 	if err := firstAdmin(ctx, g.db, os.Stdout); err != nil {
 		return err
 	}
-	port, err := ipsec.OpenPort(500)
+	port, err := ipsec.OpenPort(500, g.plane.prepare())
 	if err != nil {
 		return err
 	}
 	defer port.Close()
-	plane, err := esp.Open(esp.Config{
-		Device: tunnelDevice, Port: 4500, Log: log,
-		IKE:   func(local, remote netip.AddrPort, msg []byte) { g.ipsec.Deliver(local, remote, msg) },
-		Event: func(ev sad.Event) { g.ipsec.PlaneEvent(ev) },
-	})
+	carrier, err := g.plane.open(log,
+		func(local, remote netip.AddrPort, msg []byte) { g.ipsec.Deliver(local, remote, msg) },
+		func(ev sad.Event) { g.ipsec.PlaneEvent(ev) })
 	if err != nil {
-		return fmt.Errorf("userspace data plane: %w", err)
+		return err
 	}
-	defer plane.Close()
+	defer carrier.Close()
 	g.ipsec = ipsec.New(ipsec.Options{
-		Plane: plane, Port: port, ForceEncap: true, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused,
+		// The userspace plane is at its best in UDP, and passes every NAT there.
+		Plane: carrier, Port: port, ForceEncap: g.plane.name == userspacePlane, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused,
 	})
 	g.lists = g.newKeeper(filepath.Join(o.dir, listsDir))
 	if err := g.boot(ctx); err != nil {
@@ -152,17 +150,17 @@ func run(ctx context.Context, o runOptions) (err error) {
 	}
 	defer control.close()
 	log.Info("gatehouse is running", "version", version, "revision", g.revision, "page", page.listener.Addr().String())
-	return g.serve(ctx, port, plane, page, control)
+	return g.serve(ctx, port, carrier, page, control)
 }
 
 // serve runs every task until ctx ends or one of them fails. The sockets
 // outlive the manager, because it says goodbye to the peers through them.
-func (g *gateway) serve(ctx context.Context, port *ipsec.Port, plane *esp.Engine, page *page, control *control) error {
+func (g *gateway) serve(ctx context.Context, port *ipsec.Port, carrier plane, page *page, control *control) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	carriers, stopCarriers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCarriers()
 	tasks.Go(func() error { return port.Serve(carriers, g.ipsec.Deliver) })
-	tasks.Go(func() error { return plane.Run(carriers) })
+	tasks.Go(func() error { return carrier.Run(carriers) })
 	tasks.Go(func() error {
 		defer stopCarriers()
 		return g.ipsec.Run(ctx)

@@ -210,8 +210,13 @@ func (g *Gateway) WaitUp(ctx context.Context, branch string) error {
 // permanent stops until.
 type permanent struct{ error }
 
+// patience is how many times longer than on an ordinary machine everything may
+// take: more in a guest, whose processor is a program.
+var patience time.Duration = 1
+
 // until tries f until it gives no error.
 func until(ctx context.Context, limit time.Duration, what string, f func() error) error {
+	limit *= patience
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
