@@ -95,7 +95,11 @@ func topology(t testing.TB) [2]*gateway {
 		run(t, "ip", "-n", e.ns, "link", "set", "wire", "up")
 		run(t, "ip", "-n", e.ns, "link", "set", "lo", "up")
 		for _, p := range e.inner {
-			run(t, "ip", "-n", e.ns, "addr", "add", p.String(), "dev", "lo")
+			args := []string{"ip", "-n", e.ns, "addr", "add", p.String(), "dev", "lo"}
+			if p.Addr().Is6() {
+				args = append(args, "nodad") // else it cannot be used for a moment
+			}
+			run(t, args...)
 		}
 		e.start(t)
 		for k, p := range g[1-i].inner {

@@ -123,6 +123,10 @@ func Two(t testing.TB, kinds [2]Kind) [2]*Host {
 		ip("link", "set", "wire", "up")
 		ip("link", "set", "lo", "up")
 		for _, p := range h.Inner {
+			if p.Addr().Is6() {
+				ip("addr", "add", p.String(), "dev", "lo", "nodad") // else it cannot be used for a moment
+				continue
+			}
 			ip("addr", "add", p.String(), "dev", "lo")
 		}
 		h.Inside(t, func() error {
