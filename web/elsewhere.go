@@ -87,6 +87,9 @@ func (s *server) whences(k store.KindInfo, rows []store.Row) map[string]whence {
 				w.Fetched = src.Fetched
 			}
 		}
+		if w.State.Class == "bad" && w.Entries > 0 {
+			w.State = freshness{"warn", "▲", "In part"}
+		}
 		out[row.Name] = w
 	}
 	return out

@@ -83,7 +83,7 @@ func blockList(t *testing.T) *site {
 func TestAListSaysWhereItComesFrom(t *testing.T) {
 	s := blockList(t)
 	b := s.loggedIn(t)
-	b.get("/objects/lists").want(t, http.StatusOK, "From elsewhere", "Nothing yet", "1202 entries", "/objects/lists/elsewhere?name=bad")
+	b.get("/objects/lists").want(t, http.StatusOK, "From elsewhere", "In part", "1202 entries", "/objects/lists/elsewhere?name=bad")
 	page := b.get("/objects/lists/elsewhere?name=bad")
 	page.want(t, http.StatusOK, "https://lists.example/drop.txt", "Old", "The server answered 503", "1200", "2 lines are no addresses", "line 7: &#34;&lt;b&gt;&#34;",
 		"192.0.2.1, 2001:db8::1", "Fresh", "There is no file of countries yet", "1 to 50 of 120")
