@@ -18,7 +18,7 @@ before(async () => {
   const page = await open(browser, lab);
   await firstLogIn(page, lab);
   await page.goto("/branches/new");
-  await page.getByLabel("Name").fill("leeds");
+  await page.getByLabel("Name", { exact: true }).fill("leeds");
   await page.getByLabel("Their address").fill("198.51.100.99");
   await page.getByLabel("Their networks").fill("10.9.0.0/24");
   await page.getByLabel("Shared key", { exact: true }).fill("a key for the screenshots");
@@ -30,7 +30,7 @@ before(async () => {
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/lists");
   await page.goto("/objects/rules/new");
-  await page.getByLabel("Name").fill("no-entry");
+  await page.getByLabel("Name", { exact: true }).fill("no-entry");
   await page.getByLabel("From").selectOption("wan");
   await page.getByLabel("To", { exact: true }).selectOption("lan");
   await page.getByRole("group", { name: "Source lists" }).getByLabel("blocked").check();
@@ -90,7 +90,7 @@ const views = [
   { name: "object-new-schedule", path: "/objects/schedules/new" },
   { name: "object-edit", path: "/objects/rules/edit?name=no-entry" },
   { name: "object-wrong", path: "/objects/forwards/new", status: 422, prepare: async (page) => {
-    await page.getByLabel("Name").fill("Web");
+    await page.getByLabel("Name", { exact: true }).fill("Web");
     await page.getByLabel("Sources", { exact: true }).fill("nonsense");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("There is a problem").waitFor();
