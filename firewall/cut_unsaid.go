@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,7 +84,8 @@ func neighbors() (map[netip.Addr]MAC, error) {
 	out := map[netip.Addr]MAC{}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		list, err := h.NeighList(0, family)
-		if err != nil {
+		// One that changes meanwhile is good enough: who is missing is not cut.
+		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return nil, fmt.Errorf("list the neighbours: %w", err)
 		}
 		for _, n := range list {

@@ -22,7 +22,7 @@ const upFlag = unix.IFF_UP
 // the Config names belongs to Gatehouse, so addresses that others put there go
 // too: a forgotten one would be a way in that no page shows.
 func (a *Applier) addresses(h *netlink.Handle, link netlink.Link, want []netip.Prefix) error {
-	held, err := h.AddrList(link, netlink.FAMILY_ALL)
+	held, err := whole(func() ([]netlink.Addr, error) { return h.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return fmt.Errorf("list addresses: %w", err)
 	}
@@ -73,7 +73,7 @@ func settled(ctx context.Context, h *netlink.Handle, device string) error {
 	}
 	deadline := time.Now().Add(settleFor)
 	for {
-		addrs, err := h.AddrList(link, netlink.FAMILY_V6)
+		addrs, err := whole(func() ([]netlink.Addr, error) { return h.AddrList(link, netlink.FAMILY_V6) })
 		if err != nil {
 			return fmt.Errorf("list addresses: %w", err)
 		}

@@ -29,11 +29,11 @@ func Lifetimes(_ context.Context) (Addresses, error) {
 }
 
 func lifetimes(h *netlink.Handle) (Addresses, error) {
-	links, err := h.LinkList()
+	links, err := whole(h.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
 	}
-	held, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	held, err := whole(func() ([]netlink.Addr, error) { return h.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}

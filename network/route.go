@@ -26,9 +26,11 @@ type routeKey struct {
 // routes brings our routes (RouteProtocol) in all tables to want. New
 // ones come before old ones go; routes of others are never touched.
 func (a *Applier) routes(h *netlink.Handle, want []Route) error {
-	held, err := h.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{
-		Protocol: RouteProtocol, Table: unix.RT_TABLE_UNSPEC,
-	}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+	held, err := whole(func() ([]netlink.Route, error) {
+		return h.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{
+			Protocol: RouteProtocol, Table: unix.RT_TABLE_UNSPEC,
+		}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
 	}

@@ -16,7 +16,7 @@ const rulePriority = 10300
 func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 	var errs []error
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		held, err := h.RuleList(family)
+		held, err := whole(func() ([]netlink.Rule, error) { return h.RuleList(family) })
 		if err != nil {
 			errs = append(errs, fmt.Errorf("list routing rules: %w", err))
 			continue
