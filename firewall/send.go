@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -69,9 +70,15 @@ func send(steps []step) error {
 // leastBuffer is the least room in bytes for what the kernel answers.
 const leastBuffer = 1 << 20
 
+// numbering is held while a batch is made: the library numbers sets by a counter
+// of the whole process that nothing guards.
+var numbering sync.Mutex
+
 // marshal makes the messages of a batch, and says of each which step it is of;
 // -1 for its frame.
 func marshal(steps []step) (messages []netlink.Message, owners []int, err error) {
+	numbering.Lock()
+	defer numbering.Unlock()
 	c, err := nftables.New(nftables.AsLasting(), nftables.WithTestDial(func(m []netlink.Message) ([]netlink.Message, error) {
 		messages = append(messages, m...)
 		return nil, unix.ENOBUFS // which makes it wait for no answer

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,17 +70,27 @@ func TestFlappingAddressesAreToldEverLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		news := make(chan struct{}, 1)
-		began, n, fail := time.Now(), 0, false
+		began := time.Now()
+		var mu sync.Mutex // guards the following
+		n, fail := 0, false
 		var told []time.Duration
 		w := watch{news: news, log: slog.New(slog.DiscardHandler),
 			read: func() (Addresses, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				if fail {
 					return nil, errors.New("no memory")
 				}
 				return Addresses{"b": {netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), 24)}}, nil
 			},
-			changed: func(Addresses) { told = append(told, time.Since(began)) },
+			changed: func(Addresses) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, time.Since(began))
+			},
 		}
+		set := func(f func()) { mu.Lock(); defer mu.Unlock(); f() }
+		soFar := func() []time.Duration { mu.Lock(); defer mu.Unlock(); return told }
 		done := make(chan struct{})
 		go func() { w.run(ctx); close(done) }()
 		tell := func() {
@@ -92,40 +103,40 @@ func TestFlappingAddressesAreToldEverLessOften(t *testing.T) {
 		// An hour later it changes three times within a second.
 		time.Sleep(time.Hour)
 		for range 3 {
-			n++
+			set(func() { n++ })
 			tell()
 			time.Sleep(200 * time.Millisecond)
 		}
 		time.Sleep(time.Hour)
-		if !slices.Equal(told, []time.Duration{0, time.Hour + time.Second}) {
+		if told := soFar(); !slices.Equal(told, []time.Duration{0, time.Hour + time.Second}) {
 			t.Errorf("told at %v", told)
 		}
 		// It flaps ten times a second, for ten minutes.
-		told = nil
+		set(func() { told = nil })
 		for range 6000 {
-			n++
+			set(func() { n++ })
 			tell()
 			time.Sleep(100 * time.Millisecond)
 		}
-		if len(told) < 10 || len(told) > 20 {
+		if told := soFar(); len(told) < 10 || len(told) > 20 {
 			t.Errorf("told %d times: %v", len(told), told)
 		}
 		// What came and went is not told, nor what cannot be read.
 		time.Sleep(time.Hour)
-		told = nil
+		set(func() { told = nil })
 		tell()
 		time.Sleep(time.Hour)
-		fail = true
-		n++
+		set(func() { fail = true })
+		set(func() { n++ })
 		tell()
 		time.Sleep(time.Hour)
-		if told != nil {
+		if told := soFar(); told != nil {
 			t.Errorf("told at %v", told)
 		}
-		fail = false
+		set(func() { fail = false })
 		tell()
 		time.Sleep(2 * time.Second)
-		if len(told) != 1 {
+		if told := soFar(); len(told) != 1 {
 			t.Errorf("told %d times", len(told))
 		}
 		cancel()

@@ -22,6 +22,8 @@ func expiring(t *testing.T, l sad.Lifetime) (a *Engine, out *outbound, events ch
 	if err := a.Install(sa); err != nil {
 		t.Fatal(err)
 	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	return a, a.out[sa.ID()], events
 }
 
