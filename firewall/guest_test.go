@@ -5,4 +5,4 @@ package firewall
 import "time"
 
 // patience is longer in a guest, whose processor is a program.
-const patience = time.Second
+const patience = 4 * time.Second
