@@ -8,7 +8,10 @@ count=0
 for package in $(go list ./...); do
   for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
     echo "fuzz $package $target"
-    out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$each" -fuzzminimizetime 1x "$package" 2>&1) || { echo "$out"; exit 1; }
+    count_of=$each
+    # One input of these is a whole policy with a hundred packets.
+    case $target in FuzzGrouping | FuzzDeciderFirstMatch) count_of=${each/%000x/00x} ;; esac
+    out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$count_of" -fuzzminimizetime 1x "$package" 2>&1) || { echo "$out"; exit 1; }
     tail -n 1 <<<"$out"
     count=$((count + 1))
   done
