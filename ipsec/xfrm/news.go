@@ -146,7 +146,7 @@ func (p *Plane) find(r reference) *sad.SA {
 
 // removeSA is XFRM_MSG_DELSA; what is gone already is no error.
 func (c *conn) removeSA(sa sad.SA) error {
-	if err := c.do(msgDeleteSA, 0, deleteMessage(sa), nil); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) {
+	if err := c.do(msgDeleteSA, 0, nameOf(sa), nil); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("SA %s: the kernel keeps it: %w", sa.SPI, err)
 	}
 	return nil

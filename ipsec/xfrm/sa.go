@@ -142,14 +142,7 @@ var errGone = errors.New("no such SA")
 
 // usage is XFRM_MSG_GETSA.
 func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
-	_, destination := addresses(sa)
-	w := writer{}
-	w.address(destination)
-	w.net32(uint32(sa.SPI))
-	w.u16(familyOf(sa.Local))
-	w.u8(uint8(sa.Protocol))
-	w.zero(1)
-	messages, err := c.ask(msgGetSA, 0, w.b, nil)
+	messages, err := c.ask(msgGetSA, 0, nameOf(sa), nil)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
 		return sad.Usage{}, errGone
 	}
@@ -188,8 +181,9 @@ func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
 	return u, nil
 }
 
-// deleteMessage is XFRM_MSG_DELSA.
-func deleteMessage(sa sad.SA) []byte {
+// nameOf is struct xfrm_usersa_id, by which the kernel is asked for an SA or told
+// to remove it.
+func nameOf(sa sad.SA) []byte {
 	_, destination := addresses(sa)
 	w := writer{}
 	w.address(destination)
