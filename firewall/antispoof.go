@@ -72,7 +72,7 @@ func (c *compiler) sourcesInTunnel() []rule {
 
 // sourcesOnWAN: anything but our own networks, those behind tunnels and what
 // is nobody's. A peer may itself be within a network behind its tunnel; its
-// key exchange and ESP still have to reach us.
+// key exchange, ESP and AH still have to reach us.
 func (c *compiler) sourcesOnWAN(i Interface) []rule {
 	spoofed := c.end(idSpoof+ZoneWAN, Drop)
 	var rules []rule
@@ -90,12 +90,16 @@ func (c *compiler) sourcesOnWAN(i Interface) []rule {
 	rules = append(rules, when(family(ipv4),
 		port{overUDP, source, PortRange{67, 67}}, port{overUDP, destination, PortRange{68, 68}}, accept))
 	for _, m := range fromPool(source, ikePeers, c.pools[ikePeers]) {
-		rules = append(rules,
-			when(m, portIn{overUDP, destination, setIKEPorts}, accept),
-			when(m, overESP, accept))
+		rules = append(rules, when(m, portIn{overUDP, destination, setIKEPorts}, accept))
+		for _, p := range protections() {
+			rules = append(rules, when(m, p, accept))
+		}
 	}
 	if c.ikeFromAnywhere() {
-		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept), when(overESP, accept))
+		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept))
+		for _, p := range protections() {
+			rules = append(rules, when(p, accept))
+		}
 	}
 	refuse(remote)
 	switch c.reversePath(i) {

@@ -179,7 +179,7 @@ func (d *Decider) always(from string, f Flow) (string, bool) {
 	if d.c.isDHCP(from, f) {
 		return idDHCP, true
 	}
-	exchange := transport(f.Protocol) == overESP || transport(f.Protocol) == overUDP && (f.Port == 500 || f.Port == 4500)
+	exchange := slices.Contains(protections(), transport(f.Protocol)) || transport(f.Protocol) == overUDP && (f.Port == 500 || f.Port == 4500)
 	known := d.c.ikeFromAnywhere() || slices.ContainsFunc(d.policy.IKE, func(k IKEPeer) bool { return k.Peer == f.Source })
 	return idIKE, from == ZoneWAN && exchange && known
 }

@@ -95,7 +95,7 @@ func (c *compiler) clamp() {
 
 // leakGuard is the last filter before a packet leaves, forwarded or our own:
 // what is for a network behind a tunnel goes by the tunnel or not at all. Our
-// own key exchange and ESP are exempt, for a peer may be within its network.
+// own key exchange, ESP and AH are exempt, for a peer may be within its network.
 func (c *compiler) leakGuard() {
 	guarded := fromPool(destination, remote, c.pools[remote])
 	if len(guarded) == 0 {
@@ -109,9 +109,10 @@ func (c *compiler) leakGuard() {
 	}
 	if len(c.policy.IKE) > 0 {
 		for _, m := range c.peers(destination) {
-			rules = append(rules,
-				when(ownSource{}, m, portIn{overUDP, source, setIKEPorts}, accept),
-				when(ownSource{}, m, overESP, accept))
+			rules = append(rules, when(ownSource{}, m, portIn{overUDP, source, setIKEPorts}, accept))
+			for _, p := range protections() {
+				rules = append(rules, when(ownSource{}, m, p, accept))
+			}
 		}
 	}
 	for _, m := range guarded {

@@ -66,17 +66,18 @@ func (c *compiler) adminPorts() statement {
 	return portIn{overTCP, destination, "admin_ports"}
 }
 
-// keyExchange lets in IKE (RFC 7296 2.23: UDP 500 and 4500) and ESP (RFC 4303)
-// on wan from the peers and from nobody else.
+// keyExchange lets in IKE (RFC 7296 2.23: UDP 500 and 4500) ESP (RFC 4303)
+// and AH (RFC 4302) on wan from the peers and from nobody else.
 func (c *compiler) keyExchange() []rule {
 	if len(c.policy.IKE) == 0 {
 		return nil
 	}
 	var rules []rule
 	for _, m := range c.peers(source) {
-		rules = append(rules,
-			when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, c.count(idIKE), accept),
-			when(deviceIn{incoming, setWAN}, m, overESP, c.count(idIKE), accept))
+		rules = append(rules, when(deviceIn{incoming, setWAN}, m, portIn{overUDP, destination, setIKEPorts}, c.count(idIKE), accept))
+		for _, p := range protections() {
+			rules = append(rules, when(deviceIn{incoming, setWAN}, m, p, c.count(idIKE), accept))
+		}
 	}
 	return rules
 }

@@ -213,8 +213,12 @@ const (
 	overTCP    transport = unix.IPPROTO_TCP
 	overUDP    transport = unix.IPPROTO_UDP
 	overESP    transport = unix.IPPROTO_ESP
+	overAH     transport = unix.IPPROTO_AH
 	overICMPv6 transport = unix.IPPROTO_ICMPV6
 )
+
+// protections are the protocols of IPsec.
+func protections() []transport { return []transport{overESP, overAH} }
 
 func (t transport) name() string {
 	switch t {
@@ -226,6 +230,8 @@ func (t transport) name() string {
 		return "udp"
 	case overESP:
 		return "esp"
+	case overAH:
+		return "ah"
 	case overICMPv6:
 		return "ipv6-icmp"
 	}

@@ -75,7 +75,7 @@ func (c *compiler) ledIn() []rule {
 			if own == nil || !any {
 				continue
 			}
-			for _, what := range []statement{portIn{overUDP, destination, setIKEPorts}, overESP} {
+			for _, what := range []statement{portIn{overUDP, destination, setIKEPorts}, overESP, overAH} {
 				statements := append([]statement{deviceIn{incoming, setWAN}}, from...)
 				rules = append(rules, when(append(append(statements, own...), what, accept)...))
 			}

@@ -27,8 +27,8 @@ type Policy struct {
 	// Masquerade hides IPv4 connections from all zones but wan and vpn behind
 	// the address of the wan device they leave by.
 	Masquerade bool
-	// IKE lists where key exchange and ESP may come in. Nothing else opens
-	// UDP 500, UDP 4500 or protocol 50.
+	// IKE lists where key exchange, ESP and AH may come in. Nothing else opens
+	// UDP 500, UDP 4500 or the protocols 50 and 51.
 	IKE []IKEPeer
 	// Tunnels are the networks joined by IPsec. Traffic to Remote may leave
 	// by TunnelDevice only, and traffic from Remote may enter by it only.
@@ -258,8 +258,8 @@ const (
 // PortRange is an inclusive range of destination ports.
 type PortRange struct{ First, Last uint16 }
 
-// IKEPeer says from where IKE (UDP 500 and 4500) and ESP (protocol 50) are let
-// in, on wan devices. A zero Peer means from anywhere.
+// IKEPeer says from where IKE (UDP 500 and 4500) ESP and AH (protocols 50 and 51) are
+// let in, on wan devices. A zero Peer means from anywhere.
 type IKEPeer struct {
 	Peer netip.Addr
 }

@@ -173,6 +173,9 @@ func (m *Manager) PlaneEvent(ev sad.Event) {
 func (m *Manager) planeEvent(ev sad.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if k := m.byKeys[ev.SA]; k != nil && m.handEvent(k, ev) {
+		return
+	}
 	switch ev.Kind {
 	case sad.Acquire:
 		for _, c := range m.conns {

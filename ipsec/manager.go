@@ -49,6 +49,9 @@ type Options struct {
 	// Source tells which local address and port reach a remote one; nil asks
 	// the routing table.
 	Source func(remote netip.AddrPort) (netip.AddrPort, error)
+	// Keep writes down what must be known of SAs keyed by hand after a crash; nil
+	// forgets it. It is called before an SA counts beyond what was written.
+	Keep func([]Kept) error
 	// Rand is the source of keys; nil means crypto/rand.
 	Rand io.Reader
 }
@@ -65,6 +68,13 @@ type Manager struct {
 	source     func(remote netip.AddrPort) (netip.AddrPort, error)
 	rand       io.Reader
 	cookies    *ike.CookieJar
+	keep       func([]Kept) error
+	urgent     chan struct{}
+
+	// keeping is held while notes about SAs keyed by hand are made and written,
+	// and is taken before mu. keepFault is why the last one was not written.
+	keeping   sync.Mutex
+	keepFault error
 
 	mu         sync.Mutex
 	ctx        context.Context // of Run; nil before
@@ -78,6 +88,9 @@ type Manager struct {
 	halfOpen   map[netip.Addr]int
 	halfTotal  int
 	sessions   map[*session]struct{}
+	byHand     []*handMade
+	byKeys     map[sad.ID]*handKeyed // those in the data plane
+	kept       map[string]Kept       // of SAs that are not there now
 	wg         sync.WaitGroup
 }
 
@@ -99,6 +112,9 @@ func New(o Options) *Manager {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
+	if o.Keep == nil {
+		o.Keep = func([]Kept) error { return nil }
+	}
 	if o.Source == nil {
 		o.Source = sourceFor
 	}
@@ -112,6 +128,8 @@ func New(o Options) *Manager {
 		initial:  map[initKey]*session{},
 		halfOpen: map[netip.Addr]int{},
 		sessions: map[*session]struct{}{},
+		keep:     o.Keep, urgent: make(chan struct{}, 1),
+		byKeys: map[sad.ID]*handKeyed{}, kept: map[string]Kept{},
 	}
 }
 
@@ -126,23 +144,30 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.start(m.conns[name])
 	}
 	m.mu.Unlock()
-	<-ctx.Done()
+	m.keepCounters(ctx) // until then
 	m.mu.Lock()
 	m.closing = true
 	m.mu.Unlock()
 	m.wg.Wait()
+	m.noteCounters(true, true)
 	return nil
 }
 
-// Apply makes the given connections the configured ones. Those that did not
-// change keep their tunnels; changed and removed ones are closed. It returns
-// when the data plane has the new policies.
-func (m *Manager) Apply(conns []Connection) error {
+// Apply makes the given connections, and what is made by hand, the configured
+// ones. Those that did not change keep their tunnels and SAs; changed and
+// removed ones are closed. It returns when the data plane has the new policies.
+func (m *Manager) Apply(conns []Connection, manual Manual) error {
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wanted := map[string]*connection{}
 	var order []string
 	var policies []sad.Policy
+	byHand := m.makeByHand(manual)
+	for _, h := range byHand {
+		policies = append(policies, h.entry())
+	}
 	for _, c := range conns {
 		held := m.conns[c.Name]
 		if held == nil || !reflect.DeepEqual(held.Connection, c) {
@@ -156,6 +181,7 @@ func (m *Manager) Apply(conns []Connection) error {
 			LocalTS: selectors(c.LocalNetworks), RemoteTS: selectors(c.RemoteNetworks),
 		})
 	}
+	m.settleByHand(byHand)
 	// The new SPD first: between the two steps a removed network is refused,
 	// never sent in clear.
 	if err := m.plane.SetPolicies(policies); err != nil {
@@ -166,6 +192,8 @@ func (m *Manager) Apply(conns []Connection) error {
 			m.stop(old)
 		}
 	}
+	err := m.installByHand(byHand)
+	m.byHand = byHand
 	previous := m.conns
 	m.conns, m.order = wanted, order
 	if m.ctx != nil {
@@ -175,7 +203,7 @@ func (m *Manager) Apply(conns []Connection) error {
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 // Reconnect closes a connection's IKE SAs and, if this side initiates, starts

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,8 @@ type fakePlane struct {
 	next     uint32
 	sas      map[sad.ID]sad.SA
 	policies []sad.Policy
+	usage    map[sad.ID]sad.Usage
+	installs int
 	refuse   bool
 }
 
@@ -65,6 +68,7 @@ func (p *fakePlane) Install(sa sad.SA) error {
 		return errors.New("the plane is full")
 	}
 	p.sas[sa.ID()] = sa
+	p.installs++
 	return nil
 }
 
@@ -79,6 +83,11 @@ func (p *fakePlane) SetPolicies(ps []sad.Policy) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.policies = ps
+	for id, sa := range p.sas {
+		if !slices.ContainsFunc(ps, func(q sad.Policy) bool { return q.ID == sa.Policy }) {
+			delete(p.sas, id)
+		}
+	}
 	return nil
 }
 
@@ -86,6 +95,9 @@ func (p *fakePlane) Usage(id sad.ID) (sad.Usage, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, ok := p.sas[id]
+	if u, counted := p.usage[id]; counted {
+		return u, ok
+	}
 	return sad.Usage{Packets: 1, Bytes: 100}, ok
 }
 
@@ -167,10 +179,10 @@ func twoOffices(t *testing.T, hqKey, branchKey string, branchCalls bool) (*cable
 	t.Helper()
 	wire := &cable{ends: map[netip.Addr]*Manager{}}
 	hq, branch := newSide(wire, hqAddr, 0x1000), newSide(wire, branchAddr, 0x2000)
-	if err := hq.Apply([]Connection{connection0("leeds", branchAddr.String(), true, hqKey, "10.1.0.0/24", "10.2.0.0/24")}); err != nil {
+	if err := hq.Apply([]Connection{connection0("leeds", branchAddr.String(), true, hqKey, "10.1.0.0/24", "10.2.0.0/24")}, Manual{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := branch.Apply([]Connection{connection0("hq", hqAddr.String(), branchCalls, branchKey, "10.2.0.0/24", "10.1.0.0/24")}); err != nil {
+	if err := branch.Apply([]Connection{connection0("hq", hqAddr.String(), branchCalls, branchKey, "10.2.0.0/24", "10.1.0.0/24")}, Manual{}); err != nil {
 		t.Fatal(err)
 	}
 	hq.run()
@@ -264,14 +276,14 @@ func TestWrongIdentityIsToldToTheOneWhoExpectsAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := &cable{ends: map[netip.Addr]*Manager{}}
 		hq, branch := newSide(wire, hqAddr, 0x1000), newSide(wire, branchAddr, 0x2000)
-		hq.Apply([]Connection{connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24")})
+		hq.Apply([]Connection{connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24")}, Manual{})
 		c := connection0("hq", hqAddr.String(), false, key, "10.2.0.0/24", "10.1.0.0/24")
 		id, err := auth.ParseIdentity("hq.example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.RemoteID = id
-		branch.Apply([]Connection{c})
+		branch.Apply([]Connection{c}, Manual{})
 		hq.run()
 		branch.run()
 		time.Sleep(5 * time.Second)
@@ -320,7 +332,7 @@ func TestUnchangedConnectionKeepsItsTunnel(t *testing.T) {
 		synctest.Wait()
 		before := hq.one(t)
 		same := connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24")
-		if err := hq.Apply([]Connection{same}); err != nil {
+		if err := hq.Apply([]Connection{same}, Manual{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
@@ -328,7 +340,7 @@ func TestUnchangedConnectionKeepsItsTunnel(t *testing.T) {
 		if after := hq.one(t); after.In != before.In || after.Since != before.Since {
 			t.Errorf("an apply without change restarted the tunnel")
 		}
-		if err := hq.Apply(nil); err != nil {
+		if err := hq.Apply(nil, Manual{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)

@@ -52,4 +52,9 @@ type Event struct {
 	Up     bool
 	Reason *ike.Reason
 	Remote netip.AddrPort
+	// SA is the one keyed by hand that it is about, in place of Connection, What
+	// what came to it, Replaced whether another follows it.
+	SA       string
+	What     sad.EventKind
+	Replaced bool
 }

@@ -35,6 +35,9 @@ type Link struct {
 // Rule sends packets with a mark by the routes of a table, of both families.
 type Rule struct {
 	Mark uint32
+	// Not means all packets but those with the mark. Such rules come after the
+	// others.
+	Not bool
 	// Table is 1 to 252 or above 255; 0 is none.
 	Table int
 }

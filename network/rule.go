@@ -24,7 +24,7 @@ func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 		have := map[Rule]netlink.Rule{}
 		for _, r := range held {
 			if r.Protocol == RouteProtocol {
-				have[Rule{r.Mark, r.Table}] = r
+				have[Rule{r.Mark, r.Invert, r.Table}] = r
 			}
 		}
 		for _, r := range want {
@@ -34,6 +34,9 @@ func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 			}
 			k := netlink.NewRule()
 			k.Family, k.Mark, k.Table, k.Priority, k.Protocol = family, r.Mark, r.Table, rulePriority, RouteProtocol
+			if r.Not {
+				k.Invert, k.Priority = true, rulePriority+1
+			}
 			if err := h.RuleAdd(k); err != nil && !errors.Is(err, unix.EEXIST) {
 				errs = append(errs, fmt.Errorf("routing rule of mark %d: %w", r.Mark, err))
 				continue

@@ -30,7 +30,7 @@ func TestMarkedPacketsGoByATableOfTheirOwn(t *testing.T) {
 		for i, via := range []string{"2001:db8:1::1", "2001:db8:9::1"} {
 			two.Routes = append(two.Routes, Route{Destination: p("::/0"), Via: addr(via), Device: two.Links[i].Device, Table: 900 + i})
 		}
-		two.Rules = []Rule{{1, 900}, {2, 901}}
+		two.Rules = []Rule{{Mark: 1, Table: 900}, {Mark: 2, Table: 901}}
 		for range 2 { // the second changes nothing
 			if err := apply(t, two); err != nil {
 				t.Fatal(err)

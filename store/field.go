@@ -15,6 +15,9 @@ func (f field[T]) refs(kind string) field[T]         { f.Refs = kind; return f }
 func (f field[T]) choices(values ...string) field[T] { f.Choices = values; return f }
 func (f field[T]) in(unit string) field[T]           { f.unit = unit; return f }
 
+// unless says why some values cannot be chosen.
+func (f field[T]) unless(because func(string) string) field[T] { f.because = because; return f }
+
 // called says how sentences call the values of a choice.
 func (f field[T]) called(words map[string]string) field[T] { f.words = words; return f }
 

@@ -56,6 +56,9 @@ type field[T any] struct {
 	words map[string]string
 	// unit stands behind a number in sentences.
 	unit string
+	// because says why a value that is no choice cannot be one; empty: no more is
+	// known of it than that.
+	because func(value string) string
 	// extent marks List.Entries, which have a table of their own.
 	extent bool
 }
@@ -332,7 +335,7 @@ func (k *kind[T]) one(c *checker, at string, o T, known names) {
 				each = fmt.Sprintf("%s[%d]", where, i)
 			}
 			if len(f.Choices) > 0 && !slices.Contains(f.Choices, value) {
-				c.bad(each, "choice", "must be %s", orList(f.Choices))
+				c.bad(each, "choice", "%s", f.refusal(value))
 			}
 			if f.Refs != "" && !known.has(f.Refs, value) {
 				c.bad(each, "unknown", "there is no %s called %q", f.Refs, value)
@@ -348,6 +351,16 @@ func (k *kind[T]) one(c *checker, at string, o T, known names) {
 	if k.check != nil {
 		k.check(c, at, o)
 	}
+}
+
+// refusal is what to say of a value that is no choice.
+func (f field[T]) refusal(value string) string {
+	if f.because != nil {
+		if why := f.because(value); why != "" {
+			return why
+		}
+	}
+	return "must be " + orList(f.Choices)
 }
 
 // orList is "a, b or c".

@@ -27,7 +27,6 @@ type section interface {
 
 // What this version keeps and does not carry out yet.
 const (
-	idleIPsec    = "This version keeps these and does not carry them out yet: one that is switched on cannot be applied."
 	idleServices = "This version keeps these and does not serve them yet: what is switched on cannot be applied."
 	idlePeople   = "This version keeps these, but nobody can connect from outside with them yet."
 )

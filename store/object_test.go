@@ -229,7 +229,7 @@ func TestAKeyWithoutUseGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Form["protocol"], o.Form["encryption"] = "ah", ""
+	o.Form["protocol"], o.Form["encryption"], o.Form["udp_port"], o.Form["successor"] = "ah", "", "", ""
 	if _, err := db.PutObject(t.Context(), "manual-sa", "sa-0", o.Tag, Input{Form: o.Form}); err != nil {
 		t.Fatal(err)
 	}

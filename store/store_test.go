@@ -138,11 +138,21 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 		if f.To.Addr.IsValid() {
 			doc.Firewall.Forwards = append(doc.Firewall.Forwards, f)
 		}
-		doc.ManualSAs = append(doc.ManualSAs, ManualSA{Name: fmt.Sprintf("sa-%d", i), Direction: Out, Protocol: "esp", Mode: choose("tunnel", "transport"),
+		sa := ManualSA{Name: fmt.Sprintf("sa-%d", i), Direction: Out, Protocol: "esp", Mode: choose("tunnel", "transport"),
 			Source: addr("203.0.113.2"), Destination: addr("198.51.100.9"), SPI: uint32(256 + i), Encryption: "aes256-cbc", EncryptionKey: key(32),
-			Integrity: "hmac-sha256", IntegrityKey: key(32), ReplayWindow: 64})
-		doc.Policies = append(doc.Policies, Policy{Name: fmt.Sprintf("policy-%d", i), Direction: Out, Protection: Protect,
-			Sources: prefixes("10.1.0.0/24"), Destinations: prefixes("10.77.0.0/24"), Services: []string{s.Name}, SAs: []string{fmt.Sprintf("sa-%d", i)}})
+			Integrity: "hmac-sha256", IntegrityKey: key(32), ReplayWindow: 64 * r.IntN(2), ESN: r.IntN(2) == 0, UDPPort: uint16(4500 * r.IntN(2)),
+			SoftHours: 100, HardHours: 200, SoftMegabytes: 1000, HardMegabytes: 2000, SoftPackets: 1 << 20, HardPackets: 1 << 21}
+		next := sa
+		next.Name, next.SPI, next.EncryptionKey, next.IntegrityKey = sa.Name+"-next", sa.SPI+1000, key(32), key(32)
+		sa.Successor = next.Name
+		doc.ManualSAs = append(doc.ManualSAs, sa, next)
+		p := Policy{Name: fmt.Sprintf("policy-%d", i), Direction: Out, Protection: Protect, Sources: ranges("10.1.0.0/24", "10.1.2.3-10.1.2.9"),
+			Destinations: ranges("10.77.0.0/24"), Services: []string{s.Name}, SourcePorts: []PortRange{{1024, 65535}}, Opaque: true,
+			DSCP: []string{"ef", "10"}, FlowLabels: []uint32{7, 0xfffff}, SAs: []string{sa.Name}}
+		if sa.Mode == "transport" {
+			p.Sources, p.Destinations = ranges("203.0.113.2"), ranges("198.51.100.9")
+		}
+		doc.Policies = append(doc.Policies, p)
 		doc.Groups = append(doc.Groups, Group{Name: fmt.Sprintf("group-%d", i), Pools: prefixes(fmt.Sprintf("10.200.%d.0/24", i)),
 			Networks: prefixes("10.1.0.0/24"), DNS: []netip.Addr{addr("10.1.0.1")}, Domains: []string{"office.example"}})
 		doc.Reservations = append(doc.Reservations, Reservation{Name: fmt.Sprintf("printer-%d", i), MAC: fmt.Sprintf("02:00:00:00:00:%02x", i), Address: addr(fmt.Sprintf("10.1.0.%d", 200+i))})

@@ -86,6 +86,7 @@ func (d Document) validate(people names) error {
 	c.following(d)
 	c.branches(d)
 	c.services(d)
+	c.manual(d)
 	if len(c.found) == 0 {
 		return nil
 	}

@@ -55,15 +55,14 @@ const interfaceID = 0x67617465
 
 // open makes the plane that was chosen.
 func (c choice) open(log *slog.Logger, ike func(local, remote netip.AddrPort, msg []byte), event func(sad.Event)) (plane, error) {
-	const port = 4500
 	if c.name == kernelPlane {
-		p, err := xfrm.Open(xfrm.Config{Device: tunnelDevice, IfID: interfaceID, Port: port, Log: log, IKE: ike, Event: event})
+		p, err := xfrm.Open(xfrm.Config{Device: tunnelDevice, IfID: interfaceID, Port: natTPort, Log: log, IKE: ike, Event: event})
 		if err != nil {
 			return nil, fmt.Errorf("kernel data plane: %w", err)
 		}
 		return p, nil
 	}
-	p, err := esp.Open(esp.Config{Device: tunnelDevice, Port: port, Log: log, IKE: ike, Event: event})
+	p, err := esp.Open(esp.Config{Device: tunnelDevice, Port: natTPort, Mark: engineMark, Log: log, IKE: ike, Event: event})
 	if err != nil {
 		return nil, fmt.Errorf("userspace data plane: %w", err)
 	}

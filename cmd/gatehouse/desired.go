@@ -38,6 +38,7 @@ type desired struct {
 	ruleset  firewall.Ruleset
 	network  network.Config
 	ipsec    []ipsec.Connection
+	manual   ipsec.Manual
 }
 
 // compile translates a document. It touches nothing; an error names the
@@ -49,6 +50,9 @@ func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 		return desired{}, err
 	}
 	if d.ipsec, err = connections(doc.Branches); err != nil {
+		return desired{}, err
+	}
+	if d.manual, err = byHand(doc); err != nil {
 		return desired{}, err
 	}
 	d.firewall = perimeter(doc, now, adminPort)
@@ -64,16 +68,6 @@ func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 func carriedOut(doc store.Document) error {
 	refuse := func(what, name string) error {
 		return fmt.Errorf("%s %s is switched on, and this version of Gatehouse cannot carry it out yet: switch it off", what, name)
-	}
-	for _, s := range doc.ManualSAs {
-		if s.Enabled {
-			return refuse("manual SA", s.Name)
-		}
-	}
-	for _, p := range doc.Policies {
-		if p.Enabled {
-			return refuse("policy", p.Name)
-		}
 	}
 	for _, d := range doc.DHCP {
 		if d.Enabled {
@@ -177,6 +171,7 @@ func links(doc store.Document) network.Config {
 			c.Routes = append(c.Routes, network.Route{Destination: n, Unreachable: true, Metric: fallbackMetric})
 		}
 	}
+	throughTunnel(doc, &c)
 	return c
 }
 
@@ -184,9 +179,14 @@ func links(doc store.Document) network.Config {
 // own in one of the branch's local networks, so that the SPD accepts what the
 // gateway sends. Invalid if it has none there.
 func ownAddress(doc store.Document, b store.Branch, v4 bool) netip.Addr {
+	return ownAddressIn(doc, b.LocalNetworks, v4)
+}
+
+// ownAddressIn is this gateway's first address in one of the networks.
+func ownAddressIn(doc store.Document, networks []netip.Prefix, v4 bool) netip.Addr {
 	for _, i := range doc.Interfaces {
 		for _, a := range i.Addresses {
-			for _, n := range b.LocalNetworks {
+			for _, n := range networks {
 				if a.Addr().Is4() == v4 && n.Contains(a.Addr()) {
 					return a.Addr()
 				}

@@ -197,8 +197,6 @@ func TestNamedObjectsReachTheFirewall(t *testing.T) {
 
 func TestWhatIsNotCarriedOutIsRefused(t *testing.T) {
 	for want, change := range map[string]func(*store.Document){
-		"manual SA leeds-out":                       func(d *store.Document) { d.ManualSAs = []store.ManualSA{{Name: "leeds-out", Enabled: true}} },
-		"policy no-clear":                           func(d *store.Document) { d.Policies = []store.Policy{{Name: "no-clear", Enabled: true}} },
 		"handing out addresses on interface office": func(d *store.Document) { d.DHCP = []store.DHCP{{Interface: "office", Enabled: true}} },
 		"the name server of hq":                     func(d *store.Document) { d.DNS.Enabled = true },
 	} {

@@ -189,6 +189,8 @@ func (g *gateway) Reconnect(_ context.Context, branch string) error {
 func (g *gateway) tunnelEvent(e ipsec.Event) {
 	ev := store.Event{Time: e.Time, Severity: "info", Kind: "tunnel", Subject: e.Connection}
 	switch {
+	case e.SA != "":
+		ev = manualEvent(e)
 	case e.Up:
 		ev.Message = fmt.Sprintf("The tunnel is up (%s).", e.Remote.Addr())
 	case e.Reason != nil:
