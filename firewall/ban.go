@@ -87,10 +87,10 @@ func (c Connection) with(p netip.Prefix) bool {
 	return p.Contains(c.Source.Addr()) || p.Contains(c.Led.Addr())
 }
 
-// ofTunnel says whether a connection is key exchange or ESP.
+// ofTunnel says whether a connection is key exchange, ESP or AH.
 func (c Connection) ofTunnel() bool {
 	ike := func(port uint16) bool { return port == 500 || port == 4500 }
-	return transport(c.Protocol) == overESP || transport(c.Protocol) == overUDP && (ike(c.Source.Port()) || ike(c.Led.Port()))
+	return slices.Contains(protections(), transport(c.Protocol)) || transport(c.Protocol) == overUDP && (ike(c.Source.Port()) || ike(c.Led.Port()))
 }
 
 // Unban lifts a ban before its time. A NotBannedError says that there is none.

@@ -85,7 +85,7 @@ func (c *compiler) bans() {
 		when(deviceIn{incoming, setWAN}, goTo("bans_on_wan")))
 }
 
-// tunnels accepts the key exchange and ESP of peers: those configured, and
+// tunnels accepts the key exchange, ESP and AH of peers: those configured, and
 // those that are connected.
 func (c *compiler) tunnels() []rule {
 	matches := fromPool(source, ikePeers, c.pools[ikePeers])
@@ -94,7 +94,7 @@ func (c *compiler) tunnels() []rule {
 	}
 	var rules []rule
 	for _, m := range matches {
-		rules = append(rules, when(m, portIn{overUDP, destination, setIKEPorts}, accept), when(m, overESP, accept))
+		rules = append(rules, when(m, portIn{overUDP, destination, setIKEPorts}, accept), when(m, overESP, accept), when(m, overAH, accept))
 	}
 	return rules
 }
@@ -110,7 +110,7 @@ func (c *compiler) limits() {
 	c.out.limits = [3]uint32{p.NewPerSecond, p.NewBurst, p.Open}
 	rules := c.tunnels()
 	if c.ikeFromAnywhere() {
-		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept), when(overESP, accept))
+		rules = append(rules, when(portIn{overUDP, destination, setIKEPorts}, accept), when(overESP, accept), when(overAH, accept))
 	}
 	flood := c.end(idFlood, Drop)
 	for _, f := range []family{ipv4, ipv6} {
