@@ -44,6 +44,8 @@ type kind[T any] struct {
 	// tidy drops what an object no longer has a use for, such as a key that was
 	// stored for another algorithm, once the stored secrets are filled in.
 	tidy func(*T)
+	// danger says what of an object should be otherwise.
+	danger func(*T) string
 	// prepare is called before an object that acts at once is checked.
 	prepare func(*T) error
 }

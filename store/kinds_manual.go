@@ -47,6 +47,17 @@ var manualKind = within(kind[ManualSA]{
 			s.EncryptionKey = ""
 		}
 	},
+	danger: func(s *ManualSA) string {
+		encryption, _ := algorithm(handEncryptions, s.Encryption)
+		integrity, _ := algorithm(handIntegrities, s.Integrity)
+		switch {
+		case encryption.legacy || integrity.legacy:
+			return "Its algorithms can be broken"
+		case s.NoReplay:
+			return "Takes packets twice"
+		}
+		return ""
+	},
 	check: (*checker).manualSA,
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 

@@ -32,6 +32,8 @@ type Row struct {
 	Position int
 	// Off says that the object has no effect for now.
 	Off bool
+	// Danger says what of it should be otherwise; empty if nothing should.
+	Danger string
 }
 
 // Input is a new state of an object: the texts of a form or, if it is not

@@ -104,6 +104,8 @@ type Status struct {
 	Blocked    uint64      `json:"blocked"`
 	Interfaces []Interface `json:"interfaces"`
 	Tunnels    []Tunnel    `json:"tunnels"`
+	// ManualSAs are those keyed by hand that are in force.
+	ManualSAs []ManualSA `json:"manual_sas,omitempty"`
 }
 
 // Offload is how the kernel's fast path for established connections is.

@@ -81,6 +81,8 @@ type listing struct {
 	// Counts says what each object decided, as a sentence; nil for kinds that
 	// decide nothing.
 	Counts map[string]string
+	// Live says how objects are that are in force, for kinds that have a state.
+	Live map[string]liveState
 	// Idle is for how many days nothing matched what is shown; 0 for all.
 	Idle int
 	// Whole and Idles are the addresses of other choices.
@@ -136,6 +138,9 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 		l.Whole, l.Idles = r.URL.Path, idleChoices(r.URL.Path, l.Idle)
 	} else {
 		l.Idle = 0
+	}
+	if k.Name == "manual-sa" {
+		l.Live = s.manualStates()
 	}
 	l.Rows, l.Total, err = s.listed(r.Context(), k.Name, query, l.Idle, counted, offset, rowsOnPage)
 	if err != nil {

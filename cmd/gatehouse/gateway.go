@@ -90,6 +90,13 @@ func (g *gateway) Status() web.Status {
 	for _, b := range doc.Branches {
 		st.Tunnels = append(st.Tunnels, tunnel(b, live[b.Name]))
 	}
+	for _, s := range g.ipsec.ManualStatus() {
+		st.ManualSAs = append(st.ManualSAs, web.ManualSA{
+			Name: s.Name, Policy: s.Policy, SPI: s.SPI.String(), State: string(s.State), Fault: s.Fault, Since: s.Since,
+			Packets: s.Usage.Packets, Bytes: s.Usage.Bytes, Sequence: s.Usage.Sequence, Replayed: s.Usage.Replayed,
+			Invalid: s.Usage.Invalid, Refused: s.Usage.Refused, Last: s.Usage.Last, NotKept: s.NotKept,
+		})
+	}
 	return st
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gatehouse/ipsec"
 	"gatehouse/ipsec/sad"
@@ -57,6 +56,3 @@ func manualEvent(e ipsec.Event) store.Event {
 	}
 	return ev
 }
-
-// staleKeys is the age of keys that are warned of.
-const staleKeys = 90 * 24 * time.Hour

@@ -67,6 +67,12 @@ func printStatus(out io.Writer, st web.Status, now time.Time) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%d bytes\t%s\n", t.Branch, t.State, since(t.Since, now), t.Remote, t.BytesIn, t.BytesOut, problem)
 	}
+	if len(st.ManualSAs) > 0 {
+		fmt.Fprintln(w, "\nMANUAL SA\tSTATE\tKEYS SINCE\tSPI\tPACKETS\tBYTES\tNUMBER\tCAME AGAIN\tPROBLEM")
+	}
+	for _, s := range st.ManualSAs {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", s.Name, s.State, s.Since.UTC().Format(time.DateOnly), s.SPI, s.Packets, s.Bytes, s.Sequence, s.Replayed, s.Fault+s.NotKept)
+	}
 	return w.Flush()
 }
 

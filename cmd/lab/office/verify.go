@@ -46,6 +46,7 @@ func Checks() []Check {
 		{"restore", "a backup comes back on other hardware", otherHardware},
 		{"disk-full", "a full disk refuses edits and forwards on", diskFull},
 		{"disk-read-only", "a disk that only reads keeps the gateway as it was", diskReadOnly},
+		{"9-by-hand", "offices joined by keys of hands alone: ESP between networks, AH between hosts", byHand},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
