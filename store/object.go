@@ -286,6 +286,9 @@ func (k *kind[T]) row(o *T) Row {
 			r.Off = *on
 		}
 	}
+	if k.danger != nil {
+		r.Danger = k.danger(o)
+	}
 	return r
 }
 
