@@ -38,7 +38,7 @@ func command() *cobra.Command {
 	dir := root.PersistentFlags().String("data", "/var/lib/gatehouse", "directory of the database, keys and control socket")
 	root.AddCommand(runCommand(dir), configCommand(dir), applyCommand(dir), confirmCommand(dir), takeBackCommand(dir), statusCommand(dir),
 		reconnectCommand(dir), resetAdminCommand(dir), backupCommand(dir), backupDailyCommand(dir), restoreCommand(dir), auditCommand(dir), factoryResetCommand(dir), objectCommand(dir),
-		accountCommand(dir), tokenCommand(dir), inviteCommand(dir), firewallCommand(dir))
+		accountCommand(dir), tokenCommand(dir), inviteCommand(dir), firewallCommand(dir), ipsecCommand(dir))
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		cmd.SetContext(store.WithActor(cmd.Context(), store.Actor{Name: commandLine}))
 	}
