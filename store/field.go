@@ -10,6 +10,7 @@ func (f field[T]) help(sentence string) field[T]     { f.Help = sentence; return
 func (f field[T]) required() field[T]                { f.Required = true; return f }
 func (f field[T]) more() field[T]                    { f.More = true; return f }
 func (f field[T]) inOrder() field[T]                 { f.InOrder = true; return f }
+func (f field[T]) dangerous() field[T]               { f.Danger = true; return f }
 func (f field[T]) long() field[T]                    { f.Long = true; return f }
 func (f field[T]) refs(kind string) field[T]         { f.Refs = kind; return f }
 func (f field[T]) choices(values ...string) field[T] { f.Choices = values; return f }

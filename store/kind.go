@@ -116,6 +116,8 @@ type FieldInfo struct {
 	Long bool
 	// More fields are seldom needed; a form may keep them closed.
 	More bool
+	// Danger fields give up protection when they are switched on.
+	Danger bool
 	// InOrder lists mean something by their order.
 	InOrder bool
 }

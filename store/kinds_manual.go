@@ -26,12 +26,12 @@ var manualKind = within(kind[ManualSA]{
 		of("encryption_key", "the encryption key", func(s *ManualSA) any { return &s.EncryptionKey }).help("Hexadecimal."),
 		of("integrity", "the integrity check", func(s *ManualSA) any { return &s.Integrity }).required().choices(namesOf(handIntegrities)...).unless(notByHand),
 		of("integrity_key", "the integrity key", func(s *ManualSA) any { return &s.IntegrityKey }).help("Hexadecimal."),
-		of("legacy", "broken algorithms", func(s *ManualSA) any { return &s.Legacy }).more().
-			help("DANGER: admits DES, 3DES, Blowfish, CAST-128 and MD5, which can be broken, for a peer that knows nothing better."),
+		of("legacy", "broken algorithms", func(s *ManualSA) any { return &s.Legacy }).more().dangerous().
+			help("Admits DES, 3DES, Blowfish, CAST-128 and MD5, which can be broken, for a peer that knows nothing better."),
 		of("esn", "extended sequence numbers", func(s *ManualSA) any { return &s.ESN }).more().help("64 bits long; both sides must have it."),
 		of("replay_window", "the replay window", func(s *ManualSA) any { return &s.ReplayWindow }).in("packets").more().help("At most 4096; empty means 64."),
-		of("no_replay", "packets taken twice", func(s *ManualSA) any { return &s.NoReplay }).more().
-			help("DANGER: switches the replay check off: whoever recorded a packet can send it again. For a peer that counts from one again when it restarts."),
+		of("no_replay", "packets taken twice", func(s *ManualSA) any { return &s.NoReplay }).more().dangerous().
+			help("Switches the replay check off: whoever recorded a packet can send it again. For a peer that counts from one again when it restarts."),
 		of("soft_hours", "the age that new keys are due at", func(s *ManualSA) any { return &s.SoftHours }).in("hours").more(),
 		of("hard_hours", "the age that it ends at", func(s *ManualSA) any { return &s.HardHours }).in("hours").more(),
 		of("soft_megabytes", "the amount that new keys are due after", func(s *ManualSA) any { return &s.SoftMegabytes }).in("MB").more(),

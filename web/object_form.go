@@ -45,6 +45,7 @@ type formInput struct {
 	Wants   string // input, area, secret, switch, select, boxes or none
 	Choices []choice
 	On      bool   // of a switch
+	Danger  bool   // gives up protection
 	Refs    string // heading of the kind that it names
 	RefsAt  string // and its pages
 }
@@ -88,7 +89,7 @@ func (f objectForm) input(info store.FieldInfo, errs formErrors) formInput {
 			hint = strings.TrimSpace(hint + " Names of " + kindCalled(info.Refs).Plural + ", one a line.")
 		}
 	case "switch":
-		in.On = value != ""
+		in.On, in.Danger = value != "", info.Danger
 	case "select", "boxes":
 		in.Choices = f.choices(info)
 	}
