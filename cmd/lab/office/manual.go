@@ -44,7 +44,7 @@ func (l *Office) networksByHand(ctx context.Context) (string, error) {
 	}
 	both := func() error { return errors.Join(l.HQPC.reaches(ctx, branchPC), l.BranchPC.reaches(ctx, hqPC6)) }
 	faults := []error{both()}
-	if _, err := l.HQPC.fetch(ctx, branchPC, hundredMB/10); err != nil {
+	if _, err := l.HQPC.fetch(ctx, branchPC, fetched/10); err != nil {
 		faults = append(faults, err)
 	}
 	// Killed, it must not repeat numbers; stopped, it must not skip any either.
