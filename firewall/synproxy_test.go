@@ -138,7 +138,7 @@ func (o *smallOffice) called(from *space, src, dst string, l net.Listener) (clie
 		return nil, nil, err
 	}
 	for {
-		l.(*net.TCPListener).SetDeadline(time.Now().Add(2 * patience))
+		l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * patience)) // a lost segment is sent again after a second
 		s, err := l.Accept()
 		if err != nil {
 			return nil, nil, err
