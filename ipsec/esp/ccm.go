@@ -35,11 +35,11 @@ func (c *ccm) Seal(dst, nonce, plain, extra []byte) []byte {
 	if len(nonce) != ccmNonce || len(plain) > maxCCM || len(extra) >= 0xff00 {
 		panic("ccm: wrong use")
 	}
-	out := append(dst, plain...)[len(dst):]
+	all := append(dst, plain...)
 	c.authenticate(nonce, plain, extra)
-	c.crypt(nonce, out)
+	c.crypt(nonce, all[len(dst):])
 	subtle.XORBytes(c.mac[:], c.mac[:], c.first[:])
-	return append(dst[:len(dst)+len(out)], c.mac[:]...)
+	return append(all, c.mac[:]...)
 }
 
 // Open checks and decrypts. The plain text is wiped if the tag is wrong.
@@ -48,7 +48,8 @@ func (c *ccm) Open(dst, nonce, sealed, extra []byte) ([]byte, error) {
 		return nil, errICV
 	}
 	end := len(sealed) - aeadICV
-	out := append(dst, sealed[:end]...)[len(dst):]
+	all := append(dst, sealed[:end]...)
+	out := all[len(dst):]
 	c.crypt(nonce, out)
 	c.authenticate(nonce, out, extra)
 	subtle.XORBytes(c.mac[:], c.mac[:], c.first[:])
@@ -56,7 +57,7 @@ func (c *ccm) Open(dst, nonce, sealed, extra []byte) ([]byte, error) {
 		clear(out)
 		return nil, errICV
 	}
-	return dst[:len(dst)+end], nil
+	return all, nil
 }
 
 // authenticate leaves the CBC-MAC in mac (RFC 3610 section 2.2).
