@@ -170,6 +170,24 @@ func (m *Manager) PlaneEvent(ev sad.Event) {
 	go m.planeEvent(ev)
 }
 
+// refusedPackets is the auditable event about packets (RFC 4301 section 5.2). Needs
+// m.mu.
+func (m *Manager) refusedPackets(ev sad.Event) Event {
+	out := Event{Time: m.now(), What: sad.Refused, Refusal: ev.Refusal, Count: ev.Count, SPI: ev.SA.SPI,
+		Source: ev.Source, Destination: ev.Destination}
+	for _, h := range m.byHand {
+		if h.id == ev.Policy {
+			out.Policy = h.Name
+		}
+	}
+	for _, c := range m.conns {
+		if c.policy == ev.Policy {
+			out.Policy = c.Name
+		}
+	}
+	return out
+}
+
 func (m *Manager) planeEvent(ev sad.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -177,6 +195,8 @@ func (m *Manager) planeEvent(ev sad.Event) {
 		return
 	}
 	switch ev.Kind {
+	case sad.Refused:
+		m.event(m.refusedPackets(ev))
 	case sad.Acquire:
 		for _, c := range m.conns {
 			if c.policy == ev.Policy {

@@ -223,3 +223,17 @@ func TestCountersThatCannotBeKeptAreTold(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+func TestRefusedPacketsAreToldByTheNameOfTheirPolicy(t *testing.T) {
+	s := gatewayWith(newNotebook())
+	var told []Event
+	s.event = func(e Event) { told = append(told, e) }
+	if err := s.Apply(nil, joined(7)); err != nil {
+		t.Fatal(err)
+	}
+	p := s.plane.policies[1]
+	s.planeEvent(sad.Event{Kind: sad.Refused, Refusal: sad.WrongSA, Count: 3, Policy: p.ID, SA: sad.ID{SPI: 0x1002, Protocol: sad.ESP}})
+	if len(told) != 1 || told[0].Policy != p.Name || told[0].Count != 3 || told[0].Refusal != sad.WrongSA || told[0].SPI != 0x1002 {
+		t.Errorf("%+v", told)
+	}
+}

@@ -57,4 +57,11 @@ type Event struct {
 	SA       string
 	What     sad.EventKind
 	Replaced bool
+	// Refusal is why packets were refused, if What says so, Count how many, and
+	// Policy by which entry of the SPD; it is empty for what none decided.
+	Refusal             sad.Refusal
+	Count               uint64
+	Policy              string
+	SPI                 sad.SPI
+	Source, Destination netip.Addr
 }

@@ -13,6 +13,7 @@ import (
 	"gatehouse/firewall"
 	"gatehouse/firewall/lists"
 	"gatehouse/ipsec"
+	"gatehouse/ipsec/sad"
 	"gatehouse/network"
 	"gatehouse/store"
 	"gatehouse/web"
@@ -196,6 +197,8 @@ func (g *gateway) Reconnect(_ context.Context, branch string) error {
 func (g *gateway) tunnelEvent(e ipsec.Event) {
 	ev := store.Event{Time: e.Time, Severity: "info", Kind: "tunnel", Subject: e.Connection}
 	switch {
+	case e.What == sad.Refused:
+		ev = refusedEvent(e)
 	case e.SA != "":
 		ev = manualEvent(e)
 	case e.Up:

@@ -198,6 +198,7 @@ func (e *Engine) SetPolicies(policies []sad.Policy) error {
 	})
 	e.publish(func(t *tables) {
 		t.policies = ordered
+		t.number()
 		for i, part := range t.in {
 			kept := maps.Clone(part)
 			maps.DeleteFunc(kept, func(_ saKey, sa *inbound) bool {

@@ -9,20 +9,21 @@ type flowCache [1 << flowCacheBits]struct {
 	generation uint64
 	flow       flow
 	policy     *policy
+	labels     uint16
 }
 
 // flowCacheBits makes room for about as many flows as an office has at once.
 const flowCacheBits = 10
 
 // find is tables.lookUp for outbound packets.
-func (c *flowCache) find(t *tables, f *flow) *policy {
+func (c *flowCache) find(t *tables, f *flow) (*policy, uint16) {
 	e := &c[f.hash()>>(64-flowCacheBits)]
 	if e.generation == t.generation && e.policy != nil && e.flow == *f {
-		return e.policy
+		return e.policy, e.labels
 	}
-	p := t.lookUp(f, true)
-	e.generation, e.flow, e.policy = t.generation, *f, p
-	return p
+	p, labels := t.lookUp(f, true)
+	e.generation, e.flow, e.policy, e.labels = t.generation, *f, p, labels
+	return p, labels
 }
 
 // hash spreads flows over the cache. Who makes flows collide only makes the

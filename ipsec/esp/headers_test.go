@@ -198,13 +198,13 @@ func TestThePolicyIsTheFirstThatMatches(t *testing.T) {
 			if !ok {
 				t.Fatal("not a packet")
 			}
-			if p := a.tables.Load().lookUp(&f, true); p == nil || p.ID != row.want {
+			if p, _ := a.tables.Load().lookUp(&f, true); p == nil || p.ID != row.want {
 				t.Errorf("policy %+v, want %d", p, row.want)
 			}
 			// The cache says the same, twice.
 			var c flowCache
 			for range 2 {
-				if p := c.find(a.tables.Load(), &f); p == nil || p.ID != row.want {
+				if p, _ := c.find(a.tables.Load(), &f); p == nil || p.ID != row.want {
 					t.Errorf("the cache says %+v", p)
 				}
 			}

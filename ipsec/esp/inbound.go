@@ -198,8 +198,8 @@ func (r *receiver) further(t *tables, p *packet, n, size int, now int64) bool {
 	p.end = p.start + length
 	// The inner addresses must belong to this SA (RFC 4301 section 5.2): that
 	// is what makes an address a proof of who sent it.
-	if !r.admits(t, &f, n) {
-		r.e.refused(outermost, sad.WrongSA, &f, now)
+	if why := r.admits(t, &f, n); why != sad.NotRefused {
+		r.e.refused(outermost, why, &f, now)
 		return false
 	}
 	if outermost.packets.Load() == 0 {
@@ -254,28 +254,31 @@ func (t *tables) protected(ip []byte, f *flow) (sa *inbound, at, next int) {
 	return sa, at, next
 }
 
-// admits says whether the SPD sends a packet by the SAs that it came by (RFC
+// admits says why the SPD does not send a packet by the SAs that it came by (RFC
 // 4301 section 5.2 step 4): a narrower policy in front of theirs is obeyed in
 // both directions.
-func (r *receiver) admits(t *tables, f *flow, n int) bool {
+func (r *receiver) admits(t *tables, f *flow, n int) sad.Refusal {
 	outermost := r.came[0]
 	single := n == 1
 	if single && outermost.Encap != nil && outermost.generation == t.generation && outermost.admitted == *f {
-		return true
+		return sad.NotRefused
 	}
-	p := t.lookUp(f, false)
+	p, labels := t.lookUp(f, false)
 	if p == nil || p.Action != sad.Protect || !p.satisfied(r.came[:n]) {
-		return false
+		return sad.WrongSA
 	}
 	for _, sa := range r.came[:n] {
 		if sa.Policy != p.ID || !matches(sa.LocalTS, sa.RemoteTS, f, false) {
-			return false
+			return sad.WrongSA
 		}
+	}
+	if labels != 0 && unmet(t, labels, r.came[:n]) != nil {
+		return sad.TooWeak
 	}
 	if single && outermost.Encap != nil {
 		outermost.admitted, outermost.generation = *f, t.generation
 	}
-	return true
+	return sad.NotRefused
 }
 
 // satisfied says whether a packet came by what the policy asks for: these SAs

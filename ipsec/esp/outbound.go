@@ -150,7 +150,7 @@ func (s *sender) protect(t *tables, p *packet, now int64) *outbound {
 		return nil
 	}
 	p.end = p.start + length
-	pol := s.flows.find(t, &f)
+	pol, labels := s.flows.find(t, &f)
 	if pol == nil {
 		c.noPolicy.Add(1)
 		s.e.refuse(&s.e.refusals, sad.Discarded, sad.ID{}, 0, &f, now)
@@ -167,6 +167,13 @@ func (s *sender) protect(t *tables, p *packet, now int64) *outbound {
 		c.noSA.Add(1)
 		s.e.acquire(pol, now)
 		return nil
+	}
+	if labels != 0 {
+		if d := unmet(t, labels, *bundle); d != nil {
+			c.discarded.Add(1)
+			s.e.refuse(&d.refusals, sad.TooWeak, (*bundle)[0].ID(), d.ID, &f, now)
+			return nil
+		}
 	}
 	if limit := room(*bundle, now); limit > 0 && length > limit && (*bundle)[0].Mode == sad.Tunnel && (!f.src.Is6() || length > leastMTU6) {
 		for _, piece := range s.e.tooBig(p.bytes(), limit) {

@@ -13,7 +13,7 @@ const refuseEvery = time.Second
 
 // refusals are the packets of one SA or policy that were refused since they were
 // last told.
-type refusals [sad.Malformed + 1]struct {
+type refusals [sad.Refusals]struct {
 	count atomic.Uint64
 	told  atomic.Int64 // Unix nanoseconds
 }

@@ -21,6 +21,9 @@ type tables struct {
 	// ten thousand copies a few.
 	in       [256]map[saKey]*inbound
 	policies []*policy
+	// demands are the labels that packets can carry; the position is that of the
+	// bit in a set of labels.
+	demands []*policy
 }
 
 // saKey names an inbound SA: its destination is always this gateway (RFC 4301
@@ -44,6 +47,8 @@ type policy struct {
 	// acquired is when Acquire was last reported, in Unix nanoseconds.
 	acquired atomic.Int64
 	refusals refusals
+	// labels are those that it gives, as a Demand, or that it is limited to.
+	labels uint16
 }
 
 // usage counts what an SA carried.
@@ -133,15 +138,64 @@ func anyContains(selectors []sad.Selector, f *flow, src bool) bool {
 	return false
 }
 
-// lookUp finds the policy for a packet: the first that matches.
-func (t *tables) lookUp(f *flow, out bool) *policy {
+// lookUp finds the policy for a packet, the first that matches, and the labels
+// that the packet carries.
+func (t *tables) lookUp(f *flow, out bool) (*policy, uint16) {
+	labels := t.labels(f, out)
 	for _, p := range t.policies {
-		if p.Way == sad.Inward && out || p.Way == sad.Outward && !out {
+		if p.Action == sad.Demand || len(p.Labels) > 0 && p.labels&labels == 0 {
 			continue
 		}
-		if p.Class.Has(f.dscp, f.label) && matches(p.LocalTS, p.RemoteTS, f, out) {
-			return p
+		if p.Way.Takes(out) && p.Class.Has(f.dscp, f.label) && matches(p.LocalTS, p.RemoteTS, f, out) {
+			return p, labels
+		}
+	}
+	return nil, labels
+}
+
+// labels are those that a packet carries.
+func (t *tables) labels(f *flow, out bool) (all uint16) {
+	if len(t.demands) == 0 {
+		return 0
+	}
+	for _, p := range t.policies {
+		if p.Action == sad.Demand && p.Way.Takes(out) && p.Class.Has(f.dscp, f.label) && matches(p.LocalTS, p.RemoteTS, f, out) {
+			all |= p.labels
+		}
+	}
+	return all
+}
+
+// number gives each label its bit.
+func (t *tables) number() {
+	t.demands = nil
+	bits := map[string]uint16{}
+	for _, p := range t.policies {
+		if p.Action == sad.Demand && bits[p.Labels[0]] == 0 {
+			bits[p.Labels[0]] = 1 << len(t.demands)
+			t.demands = append(t.demands, p)
+		}
+	}
+	for _, p := range t.policies {
+		for _, l := range p.Labels {
+			p.labels |= bits[l]
+		}
+	}
+}
+
+// unmet is a demand of a packet's labels that none of its SAs meets, or nil.
+func unmet[T interface{ association() *sad.SA }](t *tables, labels uint16, sas []T) *policy {
+	for i, d := range t.demands {
+		met := labels>>i&1 == 0
+		for _, sa := range sas {
+			met = met || d.Meets(sa.association())
+		}
+		if !met {
+			return d
 		}
 	}
 	return nil
 }
+
+func (sa *inbound) association() *sad.SA  { return &sa.SA }
+func (sa *outbound) association() *sad.SA { return &sa.SA }

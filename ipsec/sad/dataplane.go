@@ -88,6 +88,11 @@ const (
 	Discarded
 	// Malformed: it is no packet, or its padding or headers are wrong.
 	Malformed
+	// TooWeak: it carries a label that demands other algorithms than those of its
+	// SAs.
+	TooWeak
+	// Refusals is how many there are.
+	Refusals
 )
 
 func (r Refusal) String() string {
@@ -99,5 +104,5 @@ func (r Refusal) String() string {
 
 var refusals = [...]string{
 	"not refused", "replayed", "wrong integrity check value", "unknown SPI", "came by the wrong SA", "came in clear",
-	"discarded by the policy", "malformed",
+	"discarded by the policy", "malformed", "protected by other algorithms than its label demands",
 }

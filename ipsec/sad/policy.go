@@ -1,6 +1,10 @@
 package sad
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"gatehouse/ipsec/crypto"
+)
 
 // Selector is one range of addresses, an upper protocol and a range of ports
 // (RFC 4301 section 4.4.1.1; RFC 7296 section 3.13.1). For ICMP and ICMPv6 the
@@ -23,6 +27,10 @@ const (
 	Discard Action = iota
 	Protect
 	Bypass
+	// Demand decides nothing: what it matches carries a label, and the policies
+	// behind it decide. Then it is refused unless one of the SAs that protect it is
+	// what the label demands, in both directions.
+	Demand
 )
 
 // Policy is one entry of the SPD, for both directions. The first policy whose
@@ -37,6 +45,11 @@ type Policy struct {
 	Way Way
 	// Class limits it to packets of some traffic class; empty is any.
 	Class Class
+	// Labels limit it to packets that carry one of these; empty is any. Of a
+	// Demand it is the one label that it gives.
+	Labels []string
+	// Admits are what a Demand is content with. Those of one label are the same.
+	Admits []Protection
 	// Needs are the protections of a Protect policy, the innermost first: AH
 	// over ESP is {{ESP, Transport}, {AH, Tunnel}}. Empty means one SA of any
 	// kind.
@@ -58,6 +71,13 @@ const (
 type Class struct {
 	DSCP       []uint8
 	FlowLabels []uint32
+}
+
+// Protection is a protocol and how it protects.
+type Protection struct {
+	Protocol Protocol
+	// Suite without a key exchange: Suite.PRF and Suite.Group are not used.
+	Suite crypto.Suite
 }
 
 // Need is one protection that a policy asks for.

@@ -33,9 +33,24 @@ func (s Selector) ContainsAddress(addr netip.Addr, protocol uint8) bool {
 	return s.Protocol == 0 || s.Protocol == protocol
 }
 
+// Takes says whether a policy is for packets of a direction.
+func (w Way) Takes(out bool) bool { return w == BothWays || (w == Outward) == out }
+
 // Has says whether a packet is of the class.
 func (c Class) Has(dscp uint8, label uint32) bool {
 	return (len(c.DSCP) == 0 || slices.Contains(c.DSCP, dscp)) && (len(c.FlowLabels) == 0 || slices.Contains(c.FlowLabels, label))
+}
+
+// Meets says whether an SA is what a Demand is content with.
+func (p *Policy) Meets(sa *SA) bool {
+	for i := range p.Admits {
+		a := &p.Admits[i]
+		if a.Protocol == sa.Protocol && a.Suite.Encryption == sa.Suite.Encryption &&
+			a.Suite.KeyBits == sa.Suite.KeyBits && a.Suite.Integrity == sa.Suite.Integrity {
+			return true
+		}
+	}
+	return false
 }
 
 // Contains says whether a packet with this address, protocol and port

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"gatehouse/ipsec/crypto"
@@ -86,21 +87,45 @@ func (sa SA) Validate() error {
 // MaxBundle is how many protections one packet can be given.
 const MaxBundle = 2
 
+// MaxLabels is how many labels packets can carry, of which each is one bit.
+const MaxLabels = 12
+
 // ValidatePolicies finds what no data plane may accept as an SPD.
 func ValidatePolicies(policies []Policy) error {
 	seen := map[uint32]bool{}
+	labels := map[string][]Protection{}
+	for _, p := range policies {
+		if p.Action == Demand && len(p.Labels) == 1 {
+			if before, twice := labels[p.Labels[0]]; twice && !slices.Equal(before, p.Admits) {
+				return fmt.Errorf("policy %q: the label %s demands something else already", p.Name, p.Labels[0])
+			}
+			labels[p.Labels[0]] = p.Admits
+		}
+	}
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d labels: at most %d can be told apart", len(labels), MaxLabels)
+	}
 	for _, p := range policies {
 		if p.ID == 0 || seen[p.ID] {
 			return fmt.Errorf("policy %q: its ID %d is zero or taken", p.Name, p.ID)
 		}
 		seen[p.ID] = true
 		switch {
-		case p.Action > Bypass || p.Way > Outward:
+		case p.Action > Demand || p.Way > Outward:
 			return fmt.Errorf("policy %q: unknown action or direction", p.Name)
+		case p.Action == Demand && (len(p.Labels) != 1 || len(p.Admits) == 0):
+			return fmt.Errorf("policy %q: a demand gives one label and admits at least one protection", p.Name)
+		case p.Action != Demand && len(p.Admits) > 0:
+			return fmt.Errorf("policy %q: only a demand admits protections", p.Name)
 		case len(p.Needs) > 0 && p.Action != Protect:
 			return fmt.Errorf("policy %q: only what is protected needs SAs", p.Name)
 		case len(p.Needs) > MaxBundle:
 			return fmt.Errorf("policy %q: at most %d SAs can protect one packet", p.Name, MaxBundle)
+		}
+		for _, l := range p.Labels {
+			if _, known := labels[l]; !known {
+				return fmt.Errorf("policy %q: no demand gives the label %q", p.Name, l)
+			}
 		}
 		for _, n := range p.Needs {
 			if n.Protocol != ESP && n.Protocol != AH || n.Mode > Transport {
