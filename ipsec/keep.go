@@ -13,8 +13,9 @@ import (
 // Kept is what must be known of an SA keyed by hand after a restart: keys that
 // outlive a process must not count anew (RFC 4303 section 3.3.3).
 type Kept struct {
-	// SA is its name, Keys a digest that says whether the keys are the same.
-	SA, Keys string
+	// Keys is a digest of the keys: they are what must not count anew, under
+	// whatever name and after whatever keys between. SA is the name they had last.
+	Keys, SA string
 	// Since is when the keys were first used.
 	Since time.Time
 	// Sequence is how far the SA may have counted: of an outbound one a number
@@ -84,7 +85,7 @@ func (m *Manager) Remember(all []Kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range all {
-		m.kept[k.SA] = k
+		m.kept[k.Keys] = k
 	}
 }
 
@@ -158,13 +159,13 @@ func (m *Manager) noteCounters(asked, leaving bool) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	byName := map[string]Kept{}
+	byKeys := map[string]Kept{}
 	for _, n := range notes {
-		byName[n.SA] = n
+		byKeys[n.Keys] = n
 	}
 	for _, h := range m.byHand {
 		for _, k := range h.sas {
-			if n, ok := byName[k.Name]; ok && n.Keys == k.before.Keys {
+			if n, ok := byKeys[k.before.Keys]; ok {
 				k.noted = n
 				k.reserved = max(k.reserved, reserved[k])
 			}

@@ -90,7 +90,7 @@ type Manager struct {
 	sessions   map[*session]struct{}
 	byHand     []*handMade
 	byKeys     map[sad.ID]*handKeyed // those in the data plane
-	kept       map[string]Kept       // of SAs that are not there now
+	kept       map[string]Kept       // of SAs that are not there now, by their Keys
 	wg         sync.WaitGroup
 }
 

@@ -112,7 +112,7 @@ func (m *Manager) settleByHand(next []*handMade) {
 		}
 		for _, k := range h.sas {
 			if k.installed {
-				m.kept[k.Name] = k.state(m, true)
+				m.kept[k.before.Keys] = k.state(m, true)
 				delete(m.byKeys, k.SA.ID())
 			}
 		}
@@ -179,10 +179,11 @@ func (m *Manager) install(k *handKeyed) error {
 // begin fills in what is known of the keys from before.
 func (k *handKeyed) begin(m *Manager) {
 	digest := digestOf(k.SA)
-	k.before = m.kept[k.Name]
-	if k.before.Keys != digest {
-		k.before = Kept{SA: k.Name, Keys: digest, Since: m.now()}
+	var known bool
+	if k.before, known = m.kept[digest]; !known {
+		k.before = Kept{Keys: digest, Since: m.now()}
 	}
+	k.before.SA = k.Name
 	k.noted = k.before
 	if k.Direction == sad.Out {
 		k.reserved = k.reserve(k.before.Sequence)
@@ -239,7 +240,7 @@ func (m *Manager) handEvent(k *handKeyed, ev sad.Event) bool {
 	case sad.HardExpired, sad.Overflowed:
 		k.before = k.state(m, false)
 		k.before.Ended, k.installed = true, false
-		m.kept[k.Name] = k.before
+		m.kept[k.before.Keys] = k.before
 		delete(m.byKeys, ev.SA)
 		if ev.Kind == sad.Overflowed {
 			if err := m.plane.Remove(ev.SA); err != nil {

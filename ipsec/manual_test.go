@@ -14,7 +14,7 @@ import (
 
 // notebook is what survives a crash.
 type notebook struct {
-	kept   map[string]Kept
+	kept   map[string]Kept // by Keys
 	writes int
 	broken bool
 }
@@ -25,7 +25,7 @@ func (n *notebook) keep(all []Kept) error {
 	}
 	n.writes++
 	for _, k := range all {
-		n.kept[k.SA] = k
+		n.kept[k.Keys] = k
 	}
 	return nil
 }
@@ -44,6 +44,16 @@ func gatewayWith(n *notebook) *side {
 	s.Remember(n.all())
 	s.plane.usage = map[sad.ID]sad.Usage{}
 	return s
+}
+
+// of is what was noted last of an SA by that name.
+func (n *notebook) of(name string) (out Kept) {
+	for _, k := range n.kept {
+		if k.SA == name && !k.Since.Before(out.Since) {
+			out = k
+		}
+	}
+	return out
 }
 
 func newNotebook() *notebook { return &notebook{kept: map[string]Kept{}} }
@@ -89,8 +99,8 @@ func TestKeysThatOutliveTheGatewayCountOn(t *testing.T) {
 	n := newNotebook()
 	a := gatewayWith(n)
 	must(t, a.Apply(nil, joined(1)))
-	if out := a.byHandNow(t, sad.Out); out.Sent != 0 || n.kept["out"].Sequence != ahead {
-		t.Errorf("begins at %d, noted %+v", out.Sent, n.kept["out"])
+	if out := a.byHandNow(t, sad.Out); out.Sent != 0 || n.of("out").Sequence != ahead {
+		t.Errorf("begins at %d, noted %+v", out.Sent, n.of("out"))
 	}
 	// It sends and receives, and crashes after the next note.
 	a.plane.usage[a.byHandNow(t, sad.Out).ID()] = sad.Usage{Packets: ahead - 10, Bytes: 99, Sequence: ahead - 10}
@@ -106,7 +116,7 @@ func TestKeysThatOutliveTheGatewayCountOn(t *testing.T) {
 	if in := b.byHandNow(t, sad.In); in.Seen != 41 {
 		t.Errorf("what was received before %d can be sent again", in.Seen)
 	}
-	if n.kept["out"].Sequence <= b.byHandNow(t, sad.Out).Sent {
+	if n.of("out").Sequence <= b.byHandNow(t, sad.Out).Sent {
 		t.Error("a crash right now would use numbers twice")
 	}
 	if st := b.ManualStatus(); len(st) != 2 || st[1].Usage.Bytes != 70+100 || st[0].State != InUse {
@@ -116,6 +126,13 @@ func TestKeysThatOutliveTheGatewayCountOn(t *testing.T) {
 	must(t, b.Apply(nil, joined(5)))
 	if out, in := b.byHandNow(t, sad.Out), b.byHandNow(t, sad.In); out.Sent != 0 || in.Seen != 0 {
 		t.Errorf("%d %d", out.Sent, in.Seen)
+	}
+	// The first ones, given back, count on where they were.
+	for _, c := range []*side{b, gatewayWith(n)} {
+		must(t, c.Apply(nil, joined(1)))
+		if out, in := c.byHandNow(t, sad.Out), c.byHandNow(t, sad.In); out.Sent < ahead-10 || in.Seen != 41 {
+			t.Errorf("%d %d", out.Sent, in.Seen)
+		}
 	}
 }
 
@@ -127,7 +144,7 @@ func TestACleanStopNotesExactNumbers(t *testing.T) {
 	a.run()
 	a.cancel()
 	must(t, <-a.done)
-	if got := n.kept["out"].Sequence; got < 5 || got > 5+inFlight {
+	if got := n.of("out").Sequence; got < 5 || got > 5+inFlight {
 		t.Errorf("noted %d", got)
 	}
 }
@@ -201,7 +218,7 @@ func TestAnEndedSAStaysEnded(t *testing.T) {
 		a.run()
 		a.PlaneEvent(sad.Event{Kind: sad.Overflowed, SA: id})
 		synctest.Wait()
-		if a.plane.held() != 1 || !n.kept["out"].Ended {
+		if a.plane.held() != 1 || !n.of("out").Ended {
 			t.Errorf("%+v", n.kept)
 		}
 		b := gatewayWith(n)

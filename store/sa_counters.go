@@ -9,8 +9,8 @@ import (
 
 // SACounter is what must be known of a ManualSA's keys after a restart.
 type SACounter struct {
-	// SA is its name, Keys a digest that tells other keys apart.
-	SA, Keys string
+	// Keys is a digest of them, SA the name they had last.
+	Keys, SA string
 	Since    time.Time
 	// Sequence is how far it may have counted.
 	Sequence       uint64
@@ -24,8 +24,8 @@ func (db *DB) PutSACounters(ctx context.Context, all []SACounter) error {
 	return db.writeAnyway(ctx, func(tx *sql.Tx) error {
 		in := db.inserter(ctx, tx)
 		for _, c := range all {
-			in.exec("INSERT OR REPLACE INTO sa_counters (sa, keys, since, sequence, packets, bytes, ended) VALUES (?, ?, ?, ?, ?, ?, ?)",
-				c.SA, c.Keys, millis(c.Since), int64(c.Sequence), int64(c.Packets), int64(c.Bytes), c.Ended)
+			in.exec("INSERT OR REPLACE INTO sa_counters (keys, sa, since, sequence, packets, bytes, ended) VALUES (?, ?, ?, ?, ?, ?, ?)",
+				c.Keys, c.SA, millis(c.Since), int64(c.Sequence), int64(c.Packets), int64(c.Bytes), c.Ended)
 		}
 		return in.err
 	})
@@ -33,7 +33,7 @@ func (db *DB) PutSACounters(ctx context.Context, all []SACounter) error {
 
 // SACounters reads all.
 func (db *DB) SACounters(ctx context.Context) ([]SACounter, error) {
-	rows, err := db.reader.QueryContext(ctx, "SELECT sa, keys, since, sequence, packets, bytes, ended FROM sa_counters ORDER BY sa")
+	rows, err := db.reader.QueryContext(ctx, "SELECT keys, sa, since, sequence, packets, bytes, ended FROM sa_counters ORDER BY keys")
 	if err != nil {
 		return nil, fmt.Errorf("read the counters of SAs: %w", err)
 	}
@@ -42,7 +42,7 @@ func (db *DB) SACounters(ctx context.Context) ([]SACounter, error) {
 	for rows.Next() {
 		var c SACounter
 		var since, sequence, packets, bytes int64
-		if err := rows.Scan(&c.SA, &c.Keys, &since, &sequence, &packets, &bytes, &c.Ended); err != nil {
+		if err := rows.Scan(&c.Keys, &c.SA, &since, &sequence, &packets, &bytes, &c.Ended); err != nil {
 			return nil, fmt.Errorf("read the counters of SAs: %w", err)
 		}
 		c.Since, c.Sequence, c.Packets, c.Bytes = fromMillis(since), uint64(sequence), uint64(packets), uint64(bytes)

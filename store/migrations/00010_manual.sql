@@ -27,8 +27,8 @@ DROP TABLE policies_values;
 ALTER TABLE policies_values_new RENAME TO policies_values;
 
 CREATE TABLE sa_counters (
-    sa       TEXT PRIMARY KEY,
-    keys     TEXT NOT NULL,    -- a digest: other keys count anew
+    keys     TEXT PRIMARY KEY, -- a digest: these must not count anew
+    sa       TEXT NOT NULL,    -- the name they had last
     since    INTEGER NOT NULL, -- milliseconds since 1970
     sequence INTEGER NOT NULL, -- as two's complement
     packets  INTEGER NOT NULL,
