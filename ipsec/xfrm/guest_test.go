@@ -49,35 +49,32 @@ func userspacePlane() planetest.Kind {
 	}}
 }
 
-// pairs are the planes against one another.
+// pairs are the planes against one another, and both against a plain Linux.
 func pairs() map[string][2]planetest.Kind {
 	return map[string][2]planetest.Kind{
-		"kernel to kernel":    {kernelPlane(), kernelPlane()},
-		"kernel to userspace": {kernelPlane(), userspacePlane()},
-		"userspace to kernel": {userspacePlane(), kernelPlane()},
+		"kernel to kernel":     {kernelPlane(), kernelPlane()},
+		"kernel to userspace":  {kernelPlane(), userspacePlane()},
+		"userspace to kernel":  {userspacePlane(), kernelPlane()},
+		"kernel to ip xfrm":    {kernelPlane(), plainLinux()},
+		"ip xfrm to userspace": {plainLinux(), userspacePlane()},
 	}
 }
 
-func TestKernelPlanesCarryEveryLink(t *testing.T) {
+// carryEach shows that real traffic passes every link, for each pair of planes.
+func carryEach(t *testing.T, links []planetest.Link, n int) {
 	for name, kinds := range pairs() {
 		t.Run(name, func(t *testing.T) {
 			hosts := planetest.Two(t, kinds)
-			for i, l := range planetest.Links() {
+			for i, l := range links {
 				t.Run(l.String(), func(t *testing.T) {
 					l.Bind(t, hosts, sad.SPI(0x1000*(i+1)), nil)
-					l.Carry(t, hosts, 256<<10)
+					l.Carry(t, hosts, n)
 				})
 			}
 		})
 	}
 }
 
-func TestKernelPlanesCarryEverySuite(t *testing.T) {
-	hosts := planetest.Two(t, pairs()["kernel to userspace"])
-	for i, l := range planetest.Suites() {
-		t.Run(l.String(), func(t *testing.T) {
-			l.Bind(t, hosts, sad.SPI(0x1000*(i+1)), nil)
-			l.Carry(t, hosts, 64<<10)
-		})
-	}
-}
+func TestKernelPlanesCarryEveryLink(t *testing.T) { carryEach(t, planetest.Links(), 256<<10) }
+
+func TestKernelPlanesCarryEverySuite(t *testing.T) { carryEach(t, planetest.Suites(), 64<<10) }
