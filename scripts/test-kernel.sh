@@ -32,10 +32,10 @@ wait $! || failed=1
 go test -count=1 -tags qemu ./cmd/guest &
 guest ./firewall trixie --without nft_connlimit,nft_flow_offload '^TestLacking' || failed=1
 wait $! || failed=1
-# Both data planes of IPsec, against one another: every transform, and every
-# protocol, mode, nesting and family.
-modules=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,gcm,ccm,ctr,cbc
-guest ./ipsec/xfrm bookworm --modules "$modules" '^TestKernel.*(EverySuite|EveryLink/kernel_to_userspace)' &
-guest ./ipsec/xfrm trixie --modules "$modules" '^TestKernel.*EveryLink/(kernel_to_kernel|userspace_to_kernel)' || failed=1
+# Both data planes of IPsec, against one another and against a plain Linux with ip
+# xfrm: every transform, and every protocol, mode, nesting and family.
+modules=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,gcm,ccm,ctr,cbc,dummy
+guest ./ipsec/xfrm bookworm --modules "$modules" '^TestKernel.*(EverySuite/kernel_to_ip_xfrm|EveryLink/(kernel_to_userspace|ip_xfrm_to_userspace))' &
+guest ./ipsec/xfrm trixie --modules "$modules" '^TestKernel.*(EverySuite/(kernel|ip_xfrm)_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm))' || failed=1
 wait $! || failed=1
 exit "$failed"

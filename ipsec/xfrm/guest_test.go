@@ -52,7 +52,6 @@ func userspacePlane() planetest.Kind {
 // pairs are the planes against one another, and both against a plain Linux.
 func pairs() map[string][2]planetest.Kind {
 	return map[string][2]planetest.Kind{
-		"kernel to kernel":     {kernelPlane(), kernelPlane()},
 		"kernel to userspace":  {kernelPlane(), userspacePlane()},
 		"userspace to kernel":  {userspacePlane(), kernelPlane()},
 		"kernel to ip xfrm":    {kernelPlane(), plainLinux()},
@@ -61,20 +60,20 @@ func pairs() map[string][2]planetest.Kind {
 }
 
 // carryEach shows that real traffic passes every link, for each pair of planes.
-func carryEach(t *testing.T, links []planetest.Link, n int) {
+func carryEach(t *testing.T, links []planetest.Link) {
 	for name, kinds := range pairs() {
 		t.Run(name, func(t *testing.T) {
 			hosts := planetest.Two(t, kinds)
 			for i, l := range links {
 				t.Run(l.String(), func(t *testing.T) {
 					l.Bind(t, hosts, sad.SPI(0x1000*(i+1)), nil)
-					l.Carry(t, hosts, n)
+					l.Carry(t, hosts, 64<<10)
 				})
 			}
 		})
 	}
 }
 
-func TestKernelPlanesCarryEveryLink(t *testing.T) { carryEach(t, planetest.Links(), 256<<10) }
+func TestKernelPlanesCarryEveryLink(t *testing.T) { carryEach(t, planetest.Links()) }
 
-func TestKernelPlanesCarryEverySuite(t *testing.T) { carryEach(t, planetest.Suites(), 64<<10) }
+func TestKernelPlanesCarryEverySuite(t *testing.T) { carryEach(t, planetest.Suites()) }
