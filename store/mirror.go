@@ -1,11 +1,8 @@
 package store
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"encoding/hex"
+	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -17,65 +14,36 @@ type Mirrored struct {
 	Policies  []Policy   `json:"policies"`
 }
 
-// ByHand asks for a pair of policies, and an SA for each protection in each
-// direction, with fresh keys.
-type ByHand struct {
-	Name string
-	// Here and There are the gateways' addresses, Near and Far what is protected
-	// between them; in transport mode that is the gateways themselves.
-	Here, There netip.Addr
-	Near, Far   []AddressRange
-	// Protocols are esp, ah, or both, which is ah around esp.
-	Protocols []string
-	// Mode is that of the innermost SA.
-	Mode string
+// OtherSide is what to give to whoever configures the other side of policies made
+// by hand: the keys are in it, twice.
+type OtherSide struct {
+	// Policies are those of this side.
+	Policies []string `json:"policies"`
+	// Settings are for another Gatehouse.
+	Settings Mirrored `json:"settings"`
+	// IPXfrm are commands for a plain Linux, one a line.
+	IPXfrm string `json:"ip_xfrm"`
 }
 
-// Make makes it with aes256-cbc and hmac-sha256. Nobody has seen the keys before.
-func (b ByHand) Make() Mirrored {
-	var out Mirrored
-	near, far := b.Near, b.Far
-	if b.Mode == "transport" {
-		near, far = []AddressRange{{b.Here, b.Here}}, []AddressRange{{b.There, b.There}}
+// OtherSide shows the keys of policies of the draft, which the audit log notes.
+func (db *DB) OtherSide(ctx context.Context, policies ...string) (OtherSide, error) {
+	doc, err := db.Draft(ctx)
+	if err != nil {
+		return OtherSide{}, err
 	}
-	for _, way := range []Direction{Out, In} {
-		p := Policy{Name: b.Name + "-" + string(way), Enabled: true, Direction: way, Protection: Protect, Sources: near, Destinations: far}
-		from, to := b.Here, b.There
-		if way == In {
-			from, to, p.Sources, p.Destinations = to, from, far, near
-		}
-		for i, protocol := range b.Protocols {
-			s := ManualSA{Name: fmt.Sprintf("%s-%s-%s", b.Name, protocol, way), Enabled: true, Direction: way, Protocol: protocol, Mode: b.Mode,
-				Source: from, Destination: to, SPI: freshSPI(), Integrity: "hmac-sha256", IntegrityKey: freshKey(32)}
-			if i > 0 {
-				s.Mode = "transport"
-			}
-			if protocol == "esp" {
-				s.Encryption, s.EncryptionKey = "aes256-cbc", freshKey(32)
-			}
-			p.SAs = append(p.SAs, s.Name)
-			out.ManualSAs = append(out.ManualSAs, s)
-		}
-		out.Policies = append(out.Policies, p)
+	if len(policies) == 0 {
+		return OtherSide{}, ValidationError{{Field: "policies", Code: "required", Message: "name at least one policy"}}
 	}
-	return out
+	out, err := doc.otherSide(policies...)
+	if err != nil {
+		return out, err
+	}
+	return out, db.Record(ctx, "show-keys", "The keys of these policies were shown, for the other side: "+strings.Join(policies, ", ")+".")
 }
 
-func freshKey(n int) Secret {
-	key := make([]byte, n)
-	rand.Read(key) // never fails
-	return Secret(hex.EncodeToString(key))
-}
-
-// freshSPI is one that is not reserved.
-func freshSPI() uint32 {
-	var b [4]byte
-	for {
-		rand.Read(b[:])
-		if n := binary.BigEndian.Uint32(b[:]); n > 0xffff {
-			return n
-		}
-	}
+func (d Document) otherSide(policies ...string) (OtherSide, error) {
+	m, err := d.Mirror(policies...)
+	return OtherSide{Policies: policies, Settings: m, IPXfrm: m.IPXfrm(d.Services)}, err
 }
 
 // Mirror is the other side's half of policies and of the SAs that they name, with

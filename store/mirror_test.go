@@ -9,9 +9,9 @@ import (
 func TestFreshKeysAndTheOtherSideFitTogether(t *testing.T) {
 	here := byHand(t).ManualSAs[0].Source
 	for name, ask := range map[string]ByHand{
-		"networks":     {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Near: ranges("10.1.0.0/24"), Far: ranges("10.77.0.0/24", "10.78.0.1"), Protocols: []string{"esp"}, Mode: "tunnel"},
-		"hosts":        {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Protocols: []string{"ah"}, Mode: "transport"},
-		"both between": {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Near: ranges("10.1.0.0/24"), Far: ranges("10.77.0.0/24"), Protocols: []string{"esp", "ah"}, Mode: "tunnel"},
+		"networks":     {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Near: ranges("10.1.0.0/24"), Far: ranges("10.77.0.0/24", "10.78.0.1"), Protocol: "esp", Mode: "tunnel"},
+		"hosts":        {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Protocol: "ah", Mode: "transport"},
+		"both between": {Name: "leeds", Here: here, There: netip.MustParseAddr("198.51.100.9"), Near: ranges("10.1.0.0/24"), Far: ranges("10.77.0.0/24"), Protocol: "esp+ah", Mode: "tunnel"},
 	} {
 		doc := byHand(t)
 		made := ask.Make()

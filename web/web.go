@@ -25,6 +25,7 @@ type Store interface {
 	adminStore
 	draftStore
 	objectStore
+	keyStore
 	Events(ctx context.Context, limit int) ([]store.Event, error)
 	AppendEvents(ctx context.Context, all ...store.Event) error
 	Record(ctx context.Context, action, detail string) error
@@ -167,6 +168,12 @@ func (s *server) routes() http.Handler {
 				r.Get("/api/v1/firewall/bans", s.apiBans)
 				r.Post("/api/v1/firewall/bans", s.apiBan)
 				r.Delete("/api/v1/firewall/bans", s.apiLiftBan)
+				r.Get("/ipsec/keys", s.newKeys)
+				r.Post("/ipsec/keys", s.makeKeys)
+				r.Get("/ipsec/keys/export", s.exportKeysPage)
+				r.Post("/ipsec/keys/export", s.exportKeys)
+				r.Post("/api/v1/ipsec/keys", s.apiMakeKeys)
+				r.Post("/api/v1/ipsec/keys/export", s.apiExportKeys)
 				r.Get("/changes", s.changes)
 				r.Post("/changes/apply", s.apply)
 				r.Post("/changes/heartbeat", s.heartbeat)

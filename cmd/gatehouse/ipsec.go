@@ -1,10 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +17,9 @@ func ipsecCommand(dir *string) *cobra.Command {
 }
 
 func ipsecGenerateCommand(dir *string) *cobra.Command {
-	var here, there, mode, protocol string
+	var here, there, mode, protocol, encryption, integrity string
 	var near, far []string
+	var esn bool
 	c := &cobra.Command{
 		Use:   "generate NAME",
 		Short: "Make policies and SAs for both directions with fresh keys, and print the other side's half",
@@ -29,34 +29,19 @@ plain Linux. The keys are in both. This is the only time that they are shown
 without being asked for.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ask := store.ByHand{Name: args[0], Mode: mode, Protocols: strings.Split(protocol, "+")}
-			var err error
-			if ask.Here, err = netip.ParseAddr(here); err != nil {
-				return fmt.Errorf("--here: %w", err)
-			}
-			if ask.There, err = netip.ParseAddr(there); err != nil {
-				return fmt.Errorf("--there: %w", err)
-			}
-			for into, texts := range map[*[]store.AddressRange][]string{&ask.Near: near, &ask.Far: far} {
-				for _, text := range texts {
-					r, err := store.ParseAddressRange(text)
-					if err != nil {
-						return err
-					}
-					*into = append(*into, r)
-				}
+			asked, err := json.Marshal(map[string]any{
+				"name": args[0], "here": here, "there": there, "near": near, "far": far, "mode": mode, "protocol": protocol,
+				"encryption": encryption, "integrity": integrity, "esn": esn,
+			})
+			if err != nil {
+				return err
 			}
 			return withStore(cmd.Context(), *dir, func(db *store.DB) error {
-				doc, err := db.Draft(cmd.Context())
+				made, err := db.MakeByHand(cmd.Context(), store.Input{JSON: asked})
 				if err != nil {
 					return err
 				}
-				made := ask.Make()
-				doc.ManualSAs, doc.Policies = append(doc.ManualSAs, made.ManualSAs...), append(doc.Policies, made.Policies...)
-				if err := db.Import(cmd.Context(), doc); err != nil {
-					return err
-				}
-				return printMirror(cmd, doc, made.Policies)
+				return printOtherSide(cmd, made)
 			})
 		},
 	}
@@ -67,6 +52,9 @@ without being asked for.`,
 	f.StringSliceVar(&far, "far", nil, "networks on the other side (tunnel mode)")
 	f.StringVar(&mode, "mode", "tunnel", "tunnel, or transport between the gateways themselves")
 	f.StringVar(&protocol, "protocol", "esp", "esp, ah or esp+ah")
+	f.StringVar(&encryption, "encryption", "", "of ESP; aes256-cbc if it is left out")
+	f.StringVar(&integrity, "integrity", "", "hmac-sha256 if it is left out")
+	f.BoolVar(&esn, "esn", false, "extended sequence numbers")
 	return c
 }
 
@@ -81,15 +69,11 @@ func ipsecExportCommand(dir *string) *cobra.Command {
 				return errors.New("what the other side needs has the keys in it: say --keys, and mind where it goes")
 			}
 			return withStore(cmd.Context(), *dir, func(db *store.DB) error {
-				doc, err := db.Draft(cmd.Context())
+				shown, err := db.OtherSide(cmd.Context(), args...)
 				if err != nil {
 					return err
 				}
-				var policies []store.Policy
-				for _, name := range args {
-					policies = append(policies, store.Policy{Name: name})
-				}
-				return printMirror(cmd, doc, policies)
+				return printOtherSide(cmd, shown)
 			})
 		},
 	}
@@ -97,20 +81,11 @@ func ipsecExportCommand(dir *string) *cobra.Command {
 	return c
 }
 
-// printMirror prints the other side's half of some policies, as settings and as
-// commands.
-func printMirror(cmd *cobra.Command, doc store.Document, policies []store.Policy) error {
-	var names []string
-	for _, p := range policies {
-		names = append(names, p.Name)
-	}
-	m, err := doc.Mirror(names...)
-	if err != nil {
+// printOtherSide prints the other side's half, as settings and as commands.
+func printOtherSide(cmd *cobra.Command, o store.OtherSide) error {
+	if err := printJSON(cmd, o.Settings); err != nil {
 		return err
 	}
-	if err := printJSON(cmd, m); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n# The same for a plain Linux:\n%s", m.IPXfrm(doc.Services))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "\n# The same for a plain Linux:\n%s", o.IPXfrm)
 	return err
 }

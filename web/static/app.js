@@ -101,3 +101,13 @@ for (const button of document.querySelectorAll("[data-generate]")) {
     button.parentElement.querySelector("output").textContent = key;
   });
 }
+
+// What is to be carried elsewhere is copied whole.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  const says = button.firstChild;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    says.textContent = "Copied";
+  });
+}
