@@ -64,26 +64,30 @@ func ends(t testing.TB, suite string, esn bool) (*Engine, *Engine, *outbound, *i
 		LocalTS:  []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.1.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:1::/64"))},
 		RemoteTS: []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.2.0.0/24")), sad.SelectorFromPrefix(netip.MustParsePrefix("fd00:2::/64"))},
 	}
-	fresh := func(local, remote []sad.Selector) *Engine {
+	return joined(t, sa)
+}
+
+// joined gives the two ends of an outbound SA that is described as its sender sees
+// it.
+func joined(t testing.TB, sa sad.SA) (*Engine, *Engine, *outbound, *inbound) {
+	t.Helper()
+	in := sa
+	sa.Direction, in.Direction, sa.ReplayWindow = sad.Out, sad.In, 0
+	in.Local, in.Remote = sa.Remote, sa.Local
+	in.LocalTS, in.RemoteTS = sa.RemoteTS, sa.LocalTS
+	install := func(sa sad.SA) *Engine {
 		e := newEngine(Config{Event: func(sad.Event) {}, Log: slog.Default()})
-		e.port = 4500
-		if err := e.SetPolicies([]sad.Policy{{ID: 1, Action: sad.Protect, LocalTS: local, RemoteTS: remote}}); err != nil {
+		e.port, e.raw = 4500, new(rawSockets) // neither is ever used here
+		if err := e.SetPolicies([]sad.Policy{{ID: sa.Policy, Action: sad.Protect, LocalTS: sa.LocalTS, RemoteTS: sa.RemoteTS}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Install(sa); err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	a, b := fresh(sa.LocalTS, sa.RemoteTS), fresh(sa.RemoteTS, sa.LocalTS)
-	out := sa
-	out.Direction = sad.Out
-	if err := a.Install(out); err != nil {
-		t.Fatal(err)
-	}
-	in := sa
-	in.LocalTS, in.RemoteTS = sa.RemoteTS, sa.LocalTS
-	if err := b.Install(in); err != nil {
-		t.Fatal(err)
-	}
-	return a, b, a.out[out.ID()], b.tables.Load().inbound(sad.ESP, sa.SPI)
+	a, b := install(sa), install(in)
+	return a, b, a.out[sa.ID()], b.tables.Load().inbound(sa.Protocol, sa.SPI)
 }
 
 // udp4 makes a UDP packet.
@@ -131,7 +135,7 @@ func packetIn(buf []byte, n int) packet { return packet{buf: buf, start: headroo
 var receivers sync.Pool
 
 // from is where the packets of pair come from.
-var from = netip.MustParseAddrPort("192.0.2.2:4500")
+var from = netip.MustParseAddrPort("192.0.2.1:4500")
 
 // unprotectOne gives what comes out of a packet, or nil.
 func (e *Engine) unprotectOne(b []byte) []byte { return e.unprotectFrom(from, b) }

@@ -31,16 +31,10 @@ func TestECNFollowsRFC6040(t *testing.T) {
 // rawPair is pair over IP, with the shape of the outer header.
 func rawPair(t testing.TB, shape sad.Outer) (a, b *Engine) {
 	t.Helper()
-	a, b, out, in := pair(t, "aes256gcm16")
-	o, i := out.SA, in.SA
-	o.Encap, i.Encap, o.Outer = nil, nil, shape
-	i.Local, i.Remote = o.Remote, o.Local
-	a.raw, b.raw = new(rawSockets), new(rawSockets) // never used here
-	for _, err := range []error{a.Remove(o.ID()), b.Remove(i.ID()), a.Install(o), b.Install(i)} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	_, _, out, in := pair(t, "aes256gcm16")
+	sa := out.SA
+	sa.Encap, sa.Outer, sa.ReplayWindow = nil, shape, in.ReplayWindow
+	a, b, _, _ = joined(t, sa)
 	return a, b
 }
 

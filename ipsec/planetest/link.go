@@ -86,7 +86,8 @@ func Suites() (all []Link) {
 	return all
 }
 
-func suite(t testing.TB, p sad.Protocol, name string) crypto.Suite {
+// Suite reads the name of a suite of ESP or AH.
+func Suite(t testing.TB, p sad.Protocol, name string) crypto.Suite {
 	t.Helper()
 	parse := crypto.ParseESPSuite
 	if p == sad.AH {
@@ -116,7 +117,7 @@ func (l Link) sa(t testing.TB, hosts [2]*Host, i, k int, d sad.Direction, first 
 		from = 1 - i
 	}
 	n := l.Needs[k]
-	s := suite(t, n.Protocol, l.Suites[k])
+	s := Suite(t, n.Protocol, l.Suites[k])
 	enc, integ := crypto.ChildKeySizes(s)
 	spi := first + sad.SPI(2*k+from)
 	local, remote := l.selectors(h, peer)
