@@ -49,8 +49,8 @@ func TestALabelRefusesWhatWeakerAlgorithmsProtect(t *testing.T) {
 			a, _, _, _ := pair(t, "aes256gcm16")
 			var told []sad.Event
 			a.cfg.Event = func(e sad.Event) { told = append(told, e) }
-			p := *a.tables.Load().policies[0]
-			policies := append(secret(t, 20, row.networks[0], row.admits, "aes256-sha512"), p.Policy)
+			p := a.tables.Load().policies[0].Policy
+			policies := append(secret(t, 20, row.networks[0], row.admits, "aes256-sha512"), p)
 			if err := a.SetPolicies(policies); err != nil {
 				t.Fatal(err)
 			}
@@ -69,8 +69,8 @@ func TestALabelRefusesWhatWeakerAlgorithmsProtect(t *testing.T) {
 					told = append(told, e)
 				}
 			}
-			p := *b.tables.Load().policies[0]
-			if err := b.SetPolicies(append(secret(t, 20, row.networks[0], row.admits), p.Policy)); err != nil {
+			p := b.tables.Load().policies[0].Policy
+			if err := b.SetPolicies(append(secret(t, 20, row.networks[0], row.admits), p)); err != nil {
 				t.Fatal(err)
 			}
 			// Twice, as the second packet of a flow need not be looked up again.

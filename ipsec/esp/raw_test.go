@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"gatehouse/ipsec/planetest"
@@ -13,28 +14,43 @@ import (
 // thisPlane opens an engine for a host of planetest.
 func thisPlane() planetest.Kind {
 	return planetest.Kind{Name: "userspace", Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
-		e, err := Open(Config{Device: "ipsec0", Port: 4500, Mark: planetest.Mark, Log: slog.Default(),
-			IKE: func(netip.AddrPort, netip.AddrPort, []byte) {}, Event: h.Event})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- e.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("the engine in %s ended: %v", h.NS, err)
-			}
-		})
+		e, _ := running(t, h)
 		return e
 	}}
+}
+
+// running is an engine for a host, until the test ends or stop is called. It takes
+// over a device that is there already.
+func running(t testing.TB, h *planetest.Host) (e *Engine, stop func()) {
+	t.Helper()
+	e, err := Open(Config{Device: "ipsec0", Port: 4500, Mark: planetest.Mark, Log: slog.Default(),
+		IKE: func(netip.AddrPort, netip.AddrPort, []byte) {}, Event: h.Event})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the engine in %s ended: %v", h.NS, err)
+		}
+	})
+	t.Cleanup(stop)
+	return e, stop
+}
+
+// two are hosts with an engine each.
+func two(t testing.TB) [2]*planetest.Host {
+	t.Helper()
+	return planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
 }
 
 // TestESPAndAHCarryRealTraffic is every protocol, mode and family outside, with
 // both families inside.
 func TestESPAndAHCarryRealTraffic(t *testing.T) {
-	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts := two(t)
 	for i, l := range planetest.Links() {
 		t.Run(l.String(), func(t *testing.T) {
 			l.Bind(t, hosts, sad.SPI(0x1000*(i+1)), nil)

@@ -6,6 +6,9 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"gatehouse/ipsec/planetest"
+	"gatehouse/ipsec/sad"
 )
 
 // BenchmarkTCPThroughput is one TCP stream of five seconds between two
@@ -15,22 +18,25 @@ func BenchmarkTCPThroughput(b *testing.B) {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		b.Fatal("this benchmark needs iperf3: ", err)
 	}
+	hosts := two(b)
 	b.Run("bare wire", func(b *testing.B) {
-		g := topology(b)
-		iperf(b, g, g[1].outer)
+		// On the wire only protected packets pass.
+		for _, h := range hosts {
+			h.Run(b, "nft", "flush", "ruleset")
+		}
+		iperf(b, hosts, hosts[1].Outer4)
 	})
-	for _, suite := range []string{"aes256gcm16", "aes256-sha256"} {
+	for i, suite := range []string{"aes256gcm16", "aes256-sha256"} {
 		b.Run(suite, func(b *testing.B) {
-			g := topology(b)
-			connect(b, g, suite, 0x1000)
-			ping(b, g)
-			iperf(b, g, g[1].inner[0].Addr())
+			l := planetest.InUDP(suite)
+			l.Bind(b, hosts, sad.SPI(0x1000*(i+1)), nil)
+			iperf(b, hosts, l.Targets(hosts)[0])
 		})
 	}
 }
 
-func iperf(b *testing.B, g [2]*gateway, to netip.Addr) {
-	server := exec.Command("ip", "netns", "exec", g[1].ns, "iperf3", "-s")
+func iperf(b *testing.B, hosts [2]*planetest.Host, to netip.Addr) {
+	server := exec.Command("ip", "netns", "exec", hosts[1].NS, "iperf3", "-s")
 	if err := server.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -41,7 +47,7 @@ func iperf(b *testing.B, g [2]*gateway, to netip.Addr) {
 	time.Sleep(300 * time.Millisecond)
 	var mbit float64
 	for b.Loop() {
-		out := run(b, "ip", "netns", "exec", g[0].ns, "iperf3", "-J", "-t", "5", "-c", to.String())
+		out := hosts[0].Run(b, "iperf3", "-J", "-t", "5", "-c", to.String())
 		var report struct {
 			End struct {
 				Received struct {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netns"
 
@@ -149,5 +150,24 @@ func (h *Host) Event(e sad.Event) {
 	select {
 	case h.Events <- e:
 	default:
+	}
+}
+
+// awaitTime is far more than a plane takes to tell of something.
+const awaitTime = 10 * time.Second
+
+// Await gives the next event of a kind, and passes over others.
+func (h *Host) Await(t testing.TB, kind sad.EventKind) sad.Event {
+	t.Helper()
+	late := time.After(awaitTime)
+	for {
+		select {
+		case e := <-h.Events:
+			if e.Kind == kind {
+				return e
+			}
+		case <-late:
+			t.Fatalf("no event of kind %d in %s", kind, h.NS)
+		}
 	}
 }

@@ -38,6 +38,11 @@ func (l Link) String() string {
 	return text
 }
 
+// InUDP is a tunnel of ESP in UDP.
+func InUDP(suite string) Link {
+	return Link{Needs: []sad.Need{{Protocol: sad.ESP}}, Suites: []string{suite}, UDP: true}
+}
+
 // HostToHost says whether all is between the hosts themselves.
 func (l Link) HostToHost() bool {
 	return !slices.ContainsFunc(l.Needs, func(n sad.Need) bool { return n.Mode == sad.Tunnel })
@@ -109,9 +114,8 @@ func selectors(all ...netip.Prefix) (out []sad.Selector) {
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// SA is one of a link: the kth need of host i, in one direction. edit may change
-// it before it is installed.
-func (l Link) sa(t testing.TB, hosts [2]*Host, i, k int, d sad.Direction, first sad.SPI) sad.SA {
+// SA is one of a link: the kth need of host i, in one direction.
+func (l Link) SA(t testing.TB, hosts [2]*Host, i, k int, d sad.Direction, first sad.SPI) sad.SA {
 	h, peer, from := hosts[i], hosts[1-i], i
 	if d == sad.In {
 		from = 1 - i
@@ -156,21 +160,10 @@ func (l Link) selectors(h, peer *Host) (local, remote []sad.Selector) {
 func (l Link) Bind(t testing.TB, hosts [2]*Host, first sad.SPI, edit func(*sad.SA)) {
 	t.Helper()
 	for i, h := range hosts {
-		local, remote := l.selectors(h, hosts[1-i])
-		if err := h.Plane.SetPolicies([]sad.Policy{{ID: 1, Name: "peer", Action: sad.Protect, LocalTS: local, RemoteTS: remote, Needs: l.Needs}}); err != nil {
-			t.Fatal(err)
-		}
-		for k := range l.Needs {
-			for _, d := range []sad.Direction{sad.In, sad.Out} {
-				sa := l.sa(t, hosts, i, k, d, first)
-				if edit != nil {
-					edit(&sa)
-				}
-				if err := h.Plane.Install(sa); err != nil {
-					t.Fatalf("%s: %v", h.Kind.Name, err)
-				}
-			}
-		}
+		h.Protect(t, hosts[1-i], l)
+	}
+	l.Install(t, hosts, first, edit)
+	for i, h := range hosts {
 		if l.HostToHost() && !h.Kind.Hooked {
 			h.throughTheDevice(t, hosts[1-i].Outer(l.Outer6), h.Outer(l.Outer6))
 		}
@@ -182,6 +175,50 @@ func (l Link) Bind(t testing.TB, hosts [2]*Host, first sad.SPI, edit func(*sad.S
 			}
 		}
 	})
+}
+
+// Protect makes the link the only policy of the host.
+func (h *Host) Protect(t testing.TB, peer *Host, l Link) {
+	t.Helper()
+	local, remote := l.selectors(h, peer)
+	if err := h.Plane.SetPolicies([]sad.Policy{{ID: 1, Name: "peer", Action: sad.Protect, LocalTS: local, RemoteTS: remote, Needs: l.Needs}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Install gives both hosts SAs with SPIs from first on: inbound ones before
+// outbound ones, as IKE does, so that nothing is sent that is not understood.
+func (l Link) Install(t testing.TB, hosts [2]*Host, first sad.SPI, edit func(*sad.SA)) {
+	t.Helper()
+	l.each(t, hosts, first, func(h *Host, sa sad.SA) {
+		if edit != nil {
+			edit(&sa)
+		}
+		if err := h.Plane.Install(sa); err != nil {
+			t.Fatalf("%s: %v", h.Kind.Name, err)
+		}
+	})
+}
+
+// Remove takes the SAs with SPIs from first on out again.
+func (l Link) Remove(t testing.TB, hosts [2]*Host, first sad.SPI) {
+	t.Helper()
+	l.each(t, hosts, first, func(h *Host, sa sad.SA) {
+		if err := h.Plane.Remove(sa.ID()); err != nil {
+			t.Fatalf("%s: %v", h.Kind.Name, err)
+		}
+	})
+}
+
+func (l Link) each(t testing.TB, hosts [2]*Host, first sad.SPI, f func(*Host, sad.SA)) {
+	t.Helper()
+	for _, d := range []sad.Direction{sad.In, sad.Out} {
+		for i, h := range hosts {
+			for k := range l.Needs {
+				f(h, l.SA(t, hosts, i, k, d, first))
+			}
+		}
+	}
 }
 
 // throughTheDevice routes what the host sends its peer into ipsec0, but for what

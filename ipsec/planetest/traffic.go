@@ -27,9 +27,17 @@ func (l Link) Targets(hosts [2]*Host) []netip.Addr {
 // Carry shows that real traffic passes: pings, and n bytes of TCP whole.
 func (l Link) Carry(t testing.TB, hosts [2]*Host, n int) {
 	t.Helper()
+	l.Ping(t, hosts)
+	for _, to := range l.Targets(hosts) {
+		Transfer(t, hosts, to, n)
+	}
+}
+
+// Ping shows that the hosts reach one another.
+func (l Link) Ping(t testing.TB, hosts [2]*Host) {
+	t.Helper()
 	for _, to := range l.Targets(hosts) {
 		hosts[0].Run(t, "ping", "-q", "-c", "3", "-i", "0.05", "-W", "5", to.String())
-		Transfer(t, hosts, to, n)
 	}
 }
 
