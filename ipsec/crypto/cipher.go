@@ -3,8 +3,8 @@ package crypto
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/des"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,17 +22,18 @@ var ErrAuthentication = errors.New("integrity check failed")
 type Cipher struct {
 	aead cipher.AEAD
 	salt []byte
-	iv   *atomic.Uint64 // RFC 5282 section 3.1: unique, need not be random
+	// iv counts, for ciphers whose IV must be unique and need not be random
+	// (RFC 5282 section 3.1, RFC 5930 section 2.2).
+	iv *atomic.Uint64
 
-	block   cipher.Block
-	authKey []byte
+	// block is used in CBC, or in counter mode if there is a salt.
+	block     cipher.Block
+	integrity Integrity
+	authKey   []byte
 }
 
-const (
-	gcmIV   = 8
-	gcmICV  = 16
-	hmacICV = 16 // HMAC-SHA2-256-128 (RFC 4868 section 2.1.1)
-)
+// counterIV is the length of an IV that counts.
+const counterIV = 8
 
 // NewCipher makes a cipher of the suite with the keys of IKEKeys. One value
 // serves one direction, so that its IVs never repeat.
@@ -41,60 +42,93 @@ func NewCipher(s Suite, encKey, authKey []byte) (*Cipher, error) {
 	if !s.ForIKE() || len(encKey) != enc || len(authKey) != integ {
 		return nil, fmt.Errorf("suite %s is not supported or its keys have the wrong length", s)
 	}
-	if !s.Encryption.AEAD() {
-		block, err := aes.NewCipher(encKey)
-		if err != nil {
-			return nil, err
-		}
-		return &Cipher{block: block, authKey: authKey}, nil
+	e, _ := s.encryption()
+	c := &Cipher{authKey: authKey}
+	c.integrity, _ = s.Integrity.Info()
+	key := encKey[:enc-e.Salt]
+	if e.Salt > 0 {
+		c.salt, c.iv = encKey[enc-e.Salt:], new(atomic.Uint64)
 	}
-	block, err := aes.NewCipher(encKey[:enc-gcmSalt])
+	var err error
+	switch {
+	case e.AEAD:
+		c.aead, err = newAEAD(e, key)
+	case e.ID == Encr3DES:
+		c.block, err = des.NewTripleDESCipher(key)
+	default:
+		c.block, err = aes.NewCipher(key)
+	}
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
+	return c, nil
+}
+
+// shape gives the lengths of IV and ICV and what the plain text is padded to a
+// multiple of.
+func (c *Cipher) shape() (iv, icv, multiple int) {
+	switch {
+	case c.aead != nil:
+		return counterIV, c.aead.Overhead(), 1
+	case c.salt != nil:
+		return counterIV, c.integrity.ICV, 1
 	}
-	return &Cipher{aead: aead, salt: encKey[enc-gcmSalt:], iv: new(atomic.Uint64)}, nil
+	return c.block.BlockSize(), c.integrity.ICV, c.block.BlockSize()
 }
 
 // SealedLen is the length of the sealed form of n plain bytes.
 func (c *Cipher) SealedLen(n int) int {
-	if c.aead != nil {
-		return gcmIV + n + 1 + gcmICV
-	}
-	padded := (n + 1 + aes.BlockSize - 1) / aes.BlockSize * aes.BlockSize
-	return aes.BlockSize + padded + hmacICV
+	iv, icv, multiple := c.shape()
+	return iv + (n+multiple)/multiple*multiple + icv
 }
 
 // Seal protects plain. ad is everything of the message before the sealed
 // part.
 func (c *Cipher) Seal(rand io.Reader, ad, plain []byte) ([]byte, error) {
-	out := make([]byte, 0, c.SealedLen(len(plain)))
-	if c.aead != nil {
-		out = binary.BigEndian.AppendUint64(out, c.iv.Add(1))
-		nonce := append(append(make([]byte, 0, gcmSalt+gcmIV), c.salt...), out...)
-		padded := append(append(make([]byte, 0, len(plain)+1), plain...), 0) // pad length 0
-		return c.aead.Seal(out, nonce, padded, ad), nil
-	}
-	padded := make([]byte, c.SealedLen(len(plain))-aes.BlockSize-hmacICV)
-	copy(padded, plain)
-	padded[len(padded)-1] = byte(len(padded) - len(plain) - 1)
-	iv := out[:aes.BlockSize]
-	if _, err := io.ReadFull(rand, iv); err != nil {
+	ivLen, icv, _ := c.shape()
+	out := make([]byte, ivLen, c.SealedLen(len(plain)))
+	if c.iv != nil {
+		binary.BigEndian.PutUint64(out, c.iv.Add(1))
+	} else if _, err := io.ReadFull(rand, out); err != nil {
 		return nil, fmt.Errorf("random source: %w", err)
 	}
-	out = out[:aes.BlockSize+len(padded)]
-	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(out[aes.BlockSize:], padded)
+	padded := make([]byte, cap(out)-ivLen-icv)
+	copy(padded, plain)
+	padded[len(padded)-1] = byte(len(padded) - len(plain) - 1)
+	if c.aead != nil {
+		return c.aead.Seal(out, c.nonce(out), padded, ad), nil
+	}
+	iv := out
+	out = append(out, padded...)
+	c.crypt(iv, out[ivLen:], true)
 	return append(out, c.icv(ad, out)...), nil
 }
 
+// nonce is salt and IV.
+func (c *Cipher) nonce(iv []byte) []byte {
+	return append(append(make([]byte, 0, aes.BlockSize), c.salt...), iv...)
+}
+
+// crypt encrypts or decrypts in place.
+func (c *Cipher) crypt(iv, text []byte, encrypt bool) {
+	switch {
+	case c.salt != nil:
+		// RFC 3686 section 4: the counter begins at one.
+		cipher.NewCTR(c.block, append(c.nonce(iv), 0, 0, 0, 1)).XORKeyStream(text, text)
+	case encrypt:
+		cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(text, text)
+	default:
+		cipher.NewCBCDecrypter(c.block, iv).CryptBlocks(text, text)
+	}
+}
+
 func (c *Cipher) icv(ad, ciphertext []byte) []byte {
-	h := hmac.New(sha256.New, c.authKey)
-	h.Write(ad)
-	h.Write(ciphertext)
-	return h.Sum(nil)[:hmacICV]
+	return c.integrity.sum(c.authKey, ad, ciphertext)
+}
+
+// sum is the ICV that an integrity transform of IKE gives the parts, joined.
+func (i Integrity) sum(key []byte, parts ...[]byte) []byte {
+	return impliedPRF(i.ID).Sum(key, parts...)[:i.ICV]
 }
 
 // Open checks and decrypts what Seal made and takes the padding off.
@@ -111,21 +145,18 @@ func (c *Cipher) Open(ad, sealed []byte) ([]byte, error) {
 }
 
 func (c *Cipher) decrypt(ad, sealed []byte) ([]byte, error) {
+	iv, icv, multiple := c.shape()
+	if len(sealed) < iv+multiple+icv || (len(sealed)-iv-icv)%multiple != 0 {
+		return nil, ErrAuthentication
+	}
 	if c.aead != nil {
-		if len(sealed) < gcmIV+gcmICV {
-			return nil, ErrAuthentication
-		}
-		nonce := append(append(make([]byte, 0, gcmSalt+gcmIV), c.salt...), sealed[:gcmIV]...)
-		return c.aead.Open(nil, nonce, sealed[gcmIV:], ad)
+		return c.aead.Open(nil, c.nonce(sealed[:iv]), sealed[iv:], ad)
 	}
-	if len(sealed) < 2*aes.BlockSize+hmacICV || (len(sealed)-hmacICV)%aes.BlockSize != 0 {
+	body, tag := sealed[:len(sealed)-icv], sealed[len(sealed)-icv:]
+	if !hmac.Equal(tag, c.icv(ad, body)) {
 		return nil, ErrAuthentication
 	}
-	body, icv := sealed[:len(sealed)-hmacICV], sealed[len(sealed)-hmacICV:]
-	if !hmac.Equal(icv, c.icv(ad, body)) {
-		return nil, ErrAuthentication
-	}
-	plain := make([]byte, len(body)-aes.BlockSize)
-	cipher.NewCBCDecrypter(c.block, body[:aes.BlockSize]).CryptBlocks(plain, body[aes.BlockSize:])
+	plain := append([]byte(nil), body[iv:]...)
+	c.crypt(body[:iv], plain, false)
 	return plain, nil
 }

@@ -10,9 +10,16 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
-var cipherSuites = []string{"aes256gcm16-x25519", "aes128gcm16-x25519", "aes256-sha256-x25519", "aes128-sha256-x25519"}
+var cipherSuites = []string{
+	"aes256gcm16-x25519", "aes192gcm16-x25519", "aes128gcm16-x25519", "aes256gcm12-x25519", "aes128gcm8-x25519",
+	"chacha20poly1305-x25519", "aes256ccm16-x25519", "aes128ccm16-x25519",
+	"aes256-sha256-x25519", "aes192-sha384-x25519", "aes128-sha512-x25519", "aes128-aesxcbc-x25519", "aes128-aescmac-x25519",
+	"aes256ctr-sha256-x25519", "aes128ctr-sha1-x25519", "3des-sha1-x25519",
+}
 
 // testCipher has keys that count up from 1, encryption first.
 func testCipher(t testing.TB, suite string) (c *Cipher, encKey, authKey []byte) {
@@ -81,6 +88,62 @@ func TestTheFormOfGCM(t *testing.T) {
 			same(t, "ciphertext and ICV", sealed[8:], want)
 		}
 	}
+}
+
+// RFC 5282 sections 3 and 4, RFC 7634: salt and IV are the nonce, whatever the
+// AEAD; a shorter ICV is the front of the whole one.
+func TestTheFormOfTheOtherAEADs(t *testing.T) {
+	for suite, of := range map[string]func(key []byte) (cipher.AEAD, error){
+		"chacha20poly1305-x25519": chacha20poly1305.New,
+		"aes128gcm12-x25519":      gcmOf,
+		"aes256gcm8-x25519":       gcmOf,
+		"aes256ccm16-x25519": func(key []byte) (cipher.AEAD, error) {
+			block, err := aes.NewCipher(key)
+			return NewCCM(block), err
+		},
+	} {
+		c, key, _ := testCipher(t, suite)
+		salt := len(c.salt)
+		aead, err := of(key[:len(key)-salt])
+		if err != nil || salt+8 != aead.NonceSize() {
+			t.Fatalf("%s: a salt of %d bytes, %v", suite, salt, err)
+		}
+		sealed, err := c.Seal(nil, []byte("ad"), []byte("payloads"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nonce := append(bytes.Clone(key[len(key)-salt:]), 0, 0, 0, 0, 0, 0, 0, 1)
+		want := aead.Seal(nil, nonce, []byte("payloads\x00"), []byte("ad"))
+		same(t, suite, sealed[8:], want[:9+c.aead.Overhead()])
+	}
+}
+
+func gcmOf(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// RFC 5930 section 2: salt, IV and a counter from one are the counter block,
+// and there is no padding but the pad length.
+func TestTheFormOfCTR(t *testing.T) {
+	c, key, authKey := testCipher(t, "aes256ctr-sha256-x25519")
+	sealed, err := c.Seal(nil, []byte("ad"), []byte("payloads"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key[:32])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []byte{0, 0, 0, 0, 0, 0, 0, 1}
+	counter := append(append(bytes.Clone(key[32:]), want...), 0, 0, 0, 1)
+	text := []byte("payloads\x00")
+	cipher.NewCTR(block, counter).XORKeyStream(text, text)
+	want = append(want, text...)
+	same(t, "the sealed form", sealed, append(want, PRFHMACSHA256.Sum(authKey, []byte("ad"), want)[:16]...))
 }
 
 // RFC 7296 section 3.14: IV, ciphertext with padding and pad length, and an
@@ -181,10 +244,7 @@ func TestPaddingThatCannotBe(t *testing.T) {
 func TestIVsNeverRepeat(t *testing.T) {
 	for _, suite := range cipherSuites {
 		c, _, _ := testCipher(t, suite)
-		size := 8
-		if c.aead == nil {
-			size = 16
-		}
+		size, _, _ := c.shape()
 		var mu sync.Mutex
 		seen := map[string]bool{}
 		var wg sync.WaitGroup
@@ -225,7 +285,7 @@ func TestCiphersNeedTheirKeyLengths(t *testing.T) {
 	}{
 		{"GCM without its salt", Suite{Encryption: EncrAESGCM16, KeyBits: 256}, 32, 0},
 		{"GCM with an integrity key", Suite{Encryption: EncrAESGCM16, KeyBits: 256}, 36, 32},
-		{"GCM of 192 bits", Suite{Encryption: EncrAESGCM16, KeyBits: 192}, 28, 0},
+		{"GCM of 320 bits", Suite{Encryption: EncrAESGCM16, KeyBits: 320}, 44, 0},
 		{"GCM beside an integrity transform", Suite{Encryption: EncrAESGCM16, KeyBits: 256, Integrity: IntegrityHMACSHA256128}, 36, 32},
 		{"CBC without an integrity key", Suite{Encryption: EncrAESCBC, KeyBits: 256, Integrity: IntegrityHMACSHA256128}, 32, 0},
 		{"CBC without integrity at all", Suite{Encryption: EncrAESCBC, KeyBits: 256}, 32, 0},

@@ -16,7 +16,10 @@ type IKEKeys struct {
 
 // DeriveIKE derives from the first key exchange (RFC 7296 section 2.14).
 func DeriveIKE(s Suite, shared, ni, nr []byte, spii, spir uint64) (IKEKeys, error) {
-	seed := s.PRF.Sum(append(append([]byte(nil), ni...), nr...), shared)
+	if !s.PRF.Known() {
+		return IKEKeys{}, fmt.Errorf("suite %s is not supported", s)
+	}
+	seed := s.PRF.Sum(s.PRF.seedKey(ni, nr), shared)
 	return deriveIKE(s, seed, ni, nr, spii, spir)
 }
 
@@ -28,7 +31,7 @@ func DeriveIKERekey(old PRFID, oldD []byte, s Suite, shared, ni, nr []byte, spii
 }
 
 func deriveIKE(s Suite, skeyseed, ni, nr []byte, spii, spir uint64) (IKEKeys, error) {
-	if !s.ForIKE() || s.PRF != PRFHMACSHA256 {
+	if !s.ForIKE() || !s.PRF.Known() {
 		return IKEKeys{}, fmt.Errorf("suite %s is not supported", s)
 	}
 	enc, integ := ChildKeySizes(s)

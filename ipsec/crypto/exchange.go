@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/cloudflare/circl/dh/x448"
 )
 
 // ErrBadPublic says that a peer's public value must not be used: wrong
@@ -20,96 +22,116 @@ type KeyExchange interface {
 	Shared(peer []byte) ([]byte, error)
 }
 
+// Known says whether this package has the group.
+func (g GroupID) Known() bool { return g.PublicSize() > 0 }
+
 // PublicSize is the length of a KE payload's data in bytes; 0 for a group
 // that is not supported.
 func (g GroupID) PublicSize() int {
-	switch g {
-	case GroupX25519:
-		return 32
-	case GroupECP256:
-		return 64
-	case GroupMODP2048:
-		return modp2048Size
+	if c, ok := curves[g]; ok {
+		return c.public
+	}
+	if m, ok := modpGroups[g]; ok {
+		return m.bits / 8
+	}
+	if g == GroupX448 {
+		return x448.Size
 	}
 	return 0
 }
 
 // NewKeyExchange makes a fresh secret.
 func NewKeyExchange(g GroupID, rand io.Reader) (KeyExchange, error) {
-	switch g {
-	case GroupX25519:
-		return newX25519(rand)
-	case GroupECP256:
-		return newECP256(rand)
-	case GroupMODP2048:
-		return newMODP(rand)
+	if c, ok := curves[g]; ok {
+		return c.fresh(rand)
+	}
+	if m, ok := modpGroups[g]; ok {
+		return newMODP(m, rand)
+	}
+	if g == GroupX448 {
+		return newX448(rand)
 	}
 	return nil, fmt.Errorf("%s is not supported", g)
 }
 
-type x25519 struct{ secret *ecdh.PrivateKey }
-
-func newX25519(rand io.Reader) (KeyExchange, error) {
-	var seed [32]byte
-	if _, err := io.ReadFull(rand, seed[:]); err != nil {
-		return nil, fmt.Errorf("random source: %w", err)
-	}
-	k, err := ecdh.X25519().NewPrivateKey(seed[:])
-	if err != nil {
-		return nil, err
-	}
-	return x25519{k}, nil
+// curve is a group of the standard library's crypto/ecdh. Lengths are bytes.
+type curve struct {
+	ecdh           ecdh.Curve
+	secret, public int
+	// prefix is what crypto/ecdh wants in front of a public value and the wire
+	// does not have: points of the NIST curves go as x and y without the 0x04, and
+	// the secret is x alone (RFC 5903 section 7).
+	prefix []byte
+	// top masks the first byte of a random secret, whose order is not a whole
+	// number of bytes.
+	top byte
 }
 
-func (k x25519) Public() []byte { return k.secret.PublicKey().Bytes() }
+var uncompressed = []byte{4}
 
-func (k x25519) Shared(peer []byte) ([]byte, error) {
-	pub, err := ecdh.X25519().NewPublicKey(peer)
-	if err != nil {
-		return nil, ErrBadPublic
-	}
-	// ECDH refuses the all-zero result itself (RFC 7748 section 6.1).
-	out, err := k.secret.ECDH(pub)
-	if err != nil {
-		return nil, ErrBadPublic
-	}
-	return out, nil
+var curves = map[GroupID]curve{
+	GroupX25519: {ecdh.X25519(), 32, 32, nil, 0xff},
+	GroupECP256: {ecdh.P256(), 32, 64, uncompressed, 0xff},
+	GroupECP384: {ecdh.P384(), 48, 96, uncompressed, 0xff},
+	GroupECP521: {ecdh.P521(), 66, 132, uncompressed, 0x01},
 }
 
-// ecp256 is group 19: on the wire x and y without the 0x04 in front, and the
-// secret is x alone (RFC 5903 section 7).
-type ecp256 struct{ secret *ecdh.PrivateKey }
-
-const uncompressedPoint = 4
-
-func newECP256(rand io.Reader) (KeyExchange, error) {
-	// A random string is a valid scalar with all but negligible probability.
-	for range 8 {
-		var seed [32]byte
-		if _, err := io.ReadFull(rand, seed[:]); err != nil {
+func (c curve) fresh(rand io.Reader) (KeyExchange, error) {
+	// A random string is a valid scalar with a probability of a half or more.
+	for range 64 {
+		seed := make([]byte, c.secret)
+		if _, err := io.ReadFull(rand, seed); err != nil {
 			return nil, fmt.Errorf("random source: %w", err)
 		}
-		if k, err := ecdh.P256().NewPrivateKey(seed[:]); err == nil {
-			return ecp256{k}, nil
+		seed[0] &= c.top
+		if k, err := c.ecdh.NewPrivateKey(seed); err == nil {
+			return onCurve{c, k}, nil
 		}
 	}
-	return nil, errors.New("the random source gives no valid P-256 key")
+	return nil, errors.New("the random source gives no valid key")
 }
 
-func (k ecp256) Public() []byte { return k.secret.PublicKey().Bytes()[1:] }
+type onCurve struct {
+	curve
+	secret *ecdh.PrivateKey
+}
 
-func (k ecp256) Shared(peer []byte) ([]byte, error) {
-	if len(peer) != GroupECP256.PublicSize() {
+func (k onCurve) Public() []byte { return k.secret.PublicKey().Bytes()[len(k.prefix):] }
+
+func (k onCurve) Shared(peer []byte) ([]byte, error) {
+	if len(peer) != k.public {
 		return nil, ErrBadPublic
 	}
-	// NewPublicKey checks that the point is on the curve and not infinity.
-	pub, err := ecdh.P256().NewPublicKey(append([]byte{uncompressedPoint}, peer...))
+	// NewPublicKey checks that a point is on the curve and not infinity.
+	pub, err := k.ecdh.NewPublicKey(append(append([]byte(nil), k.prefix...), peer...))
 	if err != nil {
 		return nil, ErrBadPublic
 	}
+	// ECDH refuses the all-zero result of X25519 itself (RFC 7748 section 6.1).
 	out, err := k.secret.ECDH(pub)
 	if err != nil {
 		return nil, ErrBadPublic
 	}
 	return out, nil
+}
+
+type onX448 struct{ secret, public x448.Key }
+
+func newX448(rand io.Reader) (KeyExchange, error) {
+	var k onX448
+	if _, err := io.ReadFull(rand, k.secret[:]); err != nil {
+		return nil, fmt.Errorf("random source: %w", err)
+	}
+	x448.KeyGen(&k.public, &k.secret)
+	return k, nil
+}
+
+func (k onX448) Public() []byte { return k.public[:] }
+
+func (k onX448) Shared(peer []byte) ([]byte, error) {
+	var theirs, out x448.Key
+	if copy(theirs[:], peer) != x448.Size || len(peer) != x448.Size || !x448.Shared(&out, &k.secret, &theirs) {
+		return nil, ErrBadPublic // of low order among others (RFC 8031 section 4)
+	}
+	return out[:], nil
 }

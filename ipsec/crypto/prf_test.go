@@ -32,9 +32,35 @@ func TestHMACVectorsOfRFC4868(t *testing.T) {
 			same(t, "the output", PRFHMACSHA256.Sum(row.key, row.data), unhex(t, row.want))
 			half := len(row.data) / 2
 			same(t, "the output of two parts", PRFHMACSHA256.Sum(row.key, row.data[:half], nil, row.data[half:]), unhex(t, row.want))
-			icv := (&Cipher{authKey: row.key}).icv(row.data, nil)
+			i, _ := IntegrityHMACSHA256128.Info()
+			icv := (&Cipher{integrity: i, authKey: row.key}).icv(row.data, nil)
 			same(t, "the integrity check value", icv, unhex(t, row.want)[:16])
 		})
+	}
+}
+
+// The same inputs for the other hashes: RFC 2202 section 3 and RFC 4868 section
+// 2.7.1.
+func TestHMACVectorsOfTheOtherHashes(t *testing.T) {
+	key, data := bytes.Repeat([]byte{0x0b}, 20), []byte("Hi There")
+	for _, row := range []struct {
+		prf   PRFID
+		integ IntegrityID
+		want  string
+	}{
+		{PRFHMACSHA1, IntegrityHMACSHA196, "b617318655057264e28bc0b6fb378c8ef146be00"},
+		{PRFHMACSHA384, IntegrityHMACSHA384192, "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59c" +
+			"faea9ea9076ede7f4af152e8b2fa9cb6"},
+		{PRFHMACSHA512, IntegrityHMACSHA512256, "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde" +
+			"daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854"},
+	} {
+		want := unhex(t, row.want)
+		same(t, row.prf.String(), row.prf.Sum(key, data), want)
+		i, ok := row.integ.Info()
+		if !ok || row.prf.Size() != len(want) || impliedPRF(row.integ) != row.prf {
+			t.Errorf("%s: %d bytes", row.prf, row.prf.Size())
+		}
+		same(t, row.integ.String(), i.sum(key, data), want[:i.ICV])
 	}
 }
 

@@ -2,7 +2,7 @@ package crypto
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 )
 
 func (e EncryptionID) String() string {
@@ -14,15 +14,20 @@ func (e EncryptionID) String() string {
 
 var encryptionNames = map[EncryptionID]string{
 	EncrNone: "none", EncrDES: "DES", Encr3DES: "3DES", EncrCAST: "CAST-128", EncrBlowfish: "Blowfish", EncrNull: "NULL",
-	EncrAESCBC: "AES-CBC", EncrAESCTR: "AES-CTR", EncrAESCCM16: "AES-CCM-16", EncrAESGCM16: "AES-GCM-16",
+	EncrAESCBC: "AES-CBC", EncrAESCTR: "AES-CTR", EncrAESCCM16: "AES-CCM-16", EncrAESGCM8: "AES-GCM-8", EncrAESGCM12: "AES-GCM-12", EncrAESGCM16: "AES-GCM-16",
 	EncrNullAESGMAC: "NULL with AES-GMAC", EncrChaCha20Poly1305: "ChaCha20-Poly1305",
 }
 
 func (p PRFID) String() string {
-	if p == PRFHMACSHA256 {
-		return "PRF-HMAC-SHA2-256"
+	if name, ok := prfNames[p]; ok {
+		return name
 	}
 	return fmt.Sprintf("PRF transform %d", uint16(p))
+}
+
+var prfNames = map[PRFID]string{
+	PRFHMACSHA1: "PRF-HMAC-SHA1", PRFHMACSHA256: "PRF-HMAC-SHA2-256", PRFHMACSHA384: "PRF-HMAC-SHA2-384",
+	PRFHMACSHA512: "PRF-HMAC-SHA2-512", PRFAESXCBC: "PRF-AES128-XCBC", PRFAESCMAC: "PRF-AES128-CMAC",
 }
 
 func (i IntegrityID) String() string {
@@ -36,6 +41,7 @@ var integrityNames = map[IntegrityID]string{
 	IntegrityNone: "none", IntegrityHMACMD596: "HMAC-MD5-96", IntegrityHMACSHA196: "HMAC-SHA1-96",
 	IntegrityAES128GMAC: "AES-128-GMAC", IntegrityAES192GMAC: "AES-192-GMAC", IntegrityAES256GMAC: "AES-256-GMAC",
 	IntegrityHMACSHA256128: "HMAC-SHA2-256-128", IntegrityHMACSHA384192: "HMAC-SHA2-384-192", IntegrityHMACSHA512256: "HMAC-SHA2-512-256",
+	IntegrityAESXCBC96: "AES-XCBC-96", IntegrityAESCMAC96: "AES-CMAC-96",
 }
 
 func (g GroupID) String() string {
@@ -46,140 +52,19 @@ func (g GroupID) String() string {
 }
 
 var groupNames = map[GroupID]string{
-	GroupNone: "none", GroupMODP2048: "modp2048", GroupECP256: "ecp256", GroupX25519: "x25519",
+	GroupNone: "none", GroupMODP1024: "modp1024", GroupMODP1536: "modp1536", GroupMODP2048: "modp2048",
+	GroupMODP3072: "modp3072", GroupMODP4096: "modp4096", GroupMODP6144: "modp6144", GroupMODP8192: "modp8192",
+	GroupECP256: "ecp256", GroupECP384: "ecp384", GroupECP521: "ecp521", GroupX25519: "x25519", GroupX448: "x448",
 }
 
 // AEAD says whether the encryption authenticates too.
 func (e EncryptionID) AEAD() bool {
 	switch e {
-	case EncrAESGCM16, EncrAESCCM16, EncrNullAESGMAC, EncrChaCha20Poly1305:
+	case EncrAESGCM16, EncrAESGCM12, EncrAESGCM8, EncrAESCCM16, EncrNullAESGMAC, EncrChaCha20Poly1305:
 		return true
 	}
 	return false
 }
-
-// String is the name that ParseIKESuite, ParseESPSuite and ParseAHSuite read.
-func (s Suite) String() string {
-	var parts []string
-	if e, ok := s.encryption(); ok {
-		parts = append(parts, e.Name)
-	} else if s.Encryption != EncrNone {
-		parts = append(parts, s.Encryption.String())
-	}
-	if i, ok := s.Integrity.Info(); ok {
-		parts = append(parts, i.Name)
-	} else if s.Integrity != IntegrityNone {
-		parts = append(parts, s.Integrity.String())
-	}
-	if s.Group != GroupNone {
-		parts = append(parts, s.Group.String())
-	}
-	return strings.Join(parts, "-")
-}
-
-// ParseIKESuite reads names such as aes256gcm16-x25519 or
-// aes256-sha256-modp2048. The PRF is HMAC-SHA2-256.
-func ParseIKESuite(name string) (Suite, error) {
-	s, err := ParseESPSuite(name)
-	if err != nil {
-		return Suite{}, err
-	}
-	if s.Group == GroupNone {
-		return Suite{}, fmt.Errorf("IKE proposal %q names no key exchange group", name)
-	}
-	if !s.ForIKE() {
-		return Suite{}, fmt.Errorf("IKE proposal %q: only ESP can be protected so", name)
-	}
-	s.PRF = PRFHMACSHA256
-	return s, nil
-}
-
-// ParseESPSuite reads names such as aes256gcm16, aes256-sha256 or null-sha512;
-// a group at the end asks for perfect forward secrecy.
-func ParseESPSuite(name string) (Suite, error) {
-	first, rest, more := strings.Cut(name, "-")
-	for _, e := range Encryptions() {
-		if e.Name != first {
-			continue
-		}
-		s := Suite{Encryption: e.ID, KeyBits: e.Bits}
-		if !e.AEAD {
-			i, left, group, ok := cutIntegrity(rest)
-			if !ok || i.AH {
-				return Suite{}, fmt.Errorf("proposal %q encrypts without integrity; add sha256", name)
-			}
-			s.Integrity, rest, more = i.ID, left, group
-		}
-		return withGroup(name, s, rest, more)
-	}
-	return Suite{}, fmt.Errorf("proposal %q: %q is not known there", name, first)
-}
-
-// ParseAHSuite reads names such as sha256 or aes256gmac; a group at the end
-// asks for perfect forward secrecy.
-func ParseAHSuite(name string) (Suite, error) {
-	i, rest, more, ok := cutIntegrity(name)
-	if !ok {
-		return Suite{}, fmt.Errorf("AH proposal %q names no integrity transform", name)
-	}
-	return withGroup(name, Suite{Integrity: i.ID}, rest, more)
-}
-
-// cutIntegrity takes an integrity transform from the front of a name; more
-// says that something follows.
-func cutIntegrity(text string) (i Integrity, rest string, more, ok bool) {
-	first, rest, more := strings.Cut(text, "-")
-	for _, i := range Integrities() {
-		if i.Name == first {
-			return i, rest, more, true
-		}
-	}
-	return Integrity{}, "", false, false
-}
-
-func withGroup(name string, s Suite, group string, named bool) (Suite, error) {
-	if !named {
-		return s, nil
-	}
-	g, ok := groupByName(group)
-	if !ok {
-		return Suite{}, fmt.Errorf("proposal %q: %q is not known there", name, group)
-	}
-	s.Group = g
-	return s, nil
-}
-
-func groupByName(name string) (GroupID, bool) {
-	for g, n := range groupNames {
-		if n == name && g != GroupNone {
-			return g, true
-		}
-	}
-	return GroupNone, false
-}
-
-// DefaultIKESuites are offered where an admin names none, the best first.
-func DefaultIKESuites() []Suite {
-	var out []Suite
-	for _, g := range []GroupID{GroupX25519, GroupECP256, GroupMODP2048} {
-		out = append(out,
-			Suite{Encryption: EncrAESGCM16, KeyBits: 256, PRF: PRFHMACSHA256, Group: g},
-			Suite{Encryption: EncrAESCBC, KeyBits: 256, Integrity: IntegrityHMACSHA256128, PRF: PRFHMACSHA256, Group: g})
-	}
-	return out
-}
-
-// DefaultESPSuites are offered where an admin names none, the best first.
-func DefaultESPSuites() []Suite {
-	return []Suite{
-		{Encryption: EncrAESGCM16, KeyBits: 256},
-		{Encryption: EncrAESCBC, KeyBits: 256, Integrity: IntegrityHMACSHA256128},
-	}
-}
-
-// gcmSalt is the length of the implicit part of the nonce, which key
-// derivation puts behind the key (RFC 4106 section 8.1, RFC 5282 section 7.1).
-const gcmSalt = 4
 
 // ChildKeySizes are the key lengths in bytes that one direction of an SA of
 // this suite needs, a salt included.
@@ -192,7 +77,8 @@ func ChildKeySizes(s Suite) (encryption, integrity int) {
 // ForIKE says whether this package's Cipher can protect IKE messages so.
 func (s Suite) ForIKE() bool {
 	e, ok := s.encryption()
-	return ok && e.IKE && (e.AEAD && s.Integrity == IntegrityNone || !e.AEAD && s.Integrity == IntegrityHMACSHA256128)
+	i, _ := s.Integrity.Info()
+	return ok && e.IKE && (e.AEAD && s.Integrity == IntegrityNone || !e.AEAD && i.IKE)
 }
 
 // ForESP says whether the suite is complete for ESP: encryption, even if it is
@@ -200,16 +86,16 @@ func (s Suite) ForIKE() bool {
 func (s Suite) ForESP() bool {
 	e, ok := s.encryption()
 	if !ok || e.AEAD {
-		return ok && s.Integrity == IntegrityNone
+		return ok && s.Integrity == IntegrityNone && !slices.Contains(onlyIKE(), e)
 	}
 	i, ok := s.Integrity.Info()
-	return ok && !i.AH
+	return ok && !i.AH && !slices.Contains(onlyIKEIntegrity(), i)
 }
 
 // ForAH says whether the suite is complete for AH.
 func (s Suite) ForAH() bool {
-	_, ok := s.Integrity.Info()
-	return ok && s.Encryption == EncrNone && s.KeyBits == 0
+	i, ok := s.Integrity.Info()
+	return ok && !slices.Contains(onlyIKEIntegrity(), i) && s.Encryption == EncrNone && s.KeyBits == 0
 }
 
 // Legacy says whether anything in the suite is kept for old peers only.

@@ -63,7 +63,8 @@ func TestSuiteNamesThatAreRefused(t *testing.T) {
 		"aes256gcm16-":                  "an empty part",
 		"AES256GCM16":                   "capitals",
 		"aes256-sha256-sha256-modp2048": "integrity twice",
-		"aes256gcm16-modp1024":          "a group that is too weak",
+		"aes256gcm16-modp768":           "a group that is too weak",
+		"aes256gcm16-x25519-prfsha384":  "the PRF behind the group",
 		"null":                          "neither encryption nor integrity",
 		"aes256-sha256-":                "an empty part at the end",
 	} {
@@ -78,18 +79,57 @@ func TestSuiteNamesThatAreRefused(t *testing.T) {
 }
 
 func TestDefaultSuitesAreSupportedAndHaveNames(t *testing.T) {
-	for _, s := range DefaultIKESuites() {
-		if got, err := ParseIKESuite(s.String()); err != nil || got != s || !s.ForIKE() {
-			t.Errorf("%s: got %+v, %v", s, got, err)
+	for _, profile := range []Profile{ForGatehouse, ForPartner, Strict, ForLegacy} {
+		ike, esp := profile.Suites()
+		for _, s := range ike {
+			if got, err := ParseIKESuite(s.String()); err != nil || got != s || !s.ForIKE() {
+				t.Errorf("%s: got %+v, %v", s, got, err)
+			}
+			if !s.Group.Known() || s.LegacyIKE() && profile != ForLegacy {
+				t.Errorf("profile %d offers %s", profile, s)
+			}
 		}
-	}
-	for _, s := range DefaultESPSuites() {
-		if got, err := ParseESPSuite(s.String()); err != nil || got != s || !s.ForIKE() {
-			t.Errorf("%s: got %+v, %v", s, got, err)
+		for _, s := range esp {
+			if got, err := ParseESPSuite(s.String()); err != nil || got != s || !s.ForESP() {
+				t.Errorf("%s: got %+v, %v", s, got, err)
+			}
 		}
 	}
 	if !slices.ContainsFunc(DefaultIKESuites(), func(s Suite) bool { return s.Group == GroupMODP2048 }) {
 		t.Error("nothing for peers that only know what RFC 8247 makes a MUST")
+	}
+}
+
+// The PRF is that of the integrity's hash unless a name says otherwise.
+func TestThePRFOfASuite(t *testing.T) {
+	for name, want := range map[string]PRFID{
+		"aes256gcm16-x25519":             PRFHMACSHA256,
+		"aes256gcm16-prfsha384-ecp384":   PRFHMACSHA384,
+		"aes128gcm8-prfsha512-modp8192":  PRFHMACSHA512,
+		"aes256-sha256-modp3072":         PRFHMACSHA256,
+		"aes256-sha384-ecp521":           PRFHMACSHA384,
+		"aes256-sha512-x448":             PRFHMACSHA512,
+		"aes128-aesxcbc-modp2048":        PRFAESXCBC,
+		"aes128-aescmac-modp4096":        PRFAESCMAC,
+		"aes128-sha1-modp1536":           PRFHMACSHA1,
+		"3des-sha1-modp1024":             PRFHMACSHA1,
+		"aes128-sha1-prfsha256-modp2048": PRFHMACSHA256,
+	} {
+		s, err := ParseIKESuite(name)
+		if err != nil || s.PRF != want || s.String() != name {
+			t.Errorf("%s: %+v, %v, called %s", name, s, err, s)
+		}
+		if _, err := ParseESPSuite(name); strings.Contains(name, "prf") && err == nil {
+			t.Errorf("%s: accepted for ESP, which has no PRF", name)
+		}
+	}
+	if s, err := ParseIKESuite("aes256gcm16-prfsha256-x25519"); err != nil || s.String() != "aes256gcm16-x25519" {
+		t.Errorf("a PRF that goes without saying: %s, %v", s, err)
+	}
+	for _, name := range []string{"aes128gcm8", "aes256gcm12", "aes128-aesxcbc", "aes128-aescmac"} {
+		if s, err := ParseESPSuite(name); err == nil {
+			t.Errorf("%s: no data plane has it, and it is %+v", name, s)
+		}
 	}
 }
 

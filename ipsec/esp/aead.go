@@ -52,7 +52,7 @@ func newAEAD(s crypto.Suite, key []byte, esn bool) (transform, error) {
 	}
 	switch s.Encryption {
 	case crypto.EncrAESCCM16:
-		c.aead = newCCM(block)
+		c.aead = crypto.NewCCM(block)
 		return c, nil
 	case crypto.EncrAESGCM16:
 		c.aead, err = cipher.NewGCM(block)

@@ -185,5 +185,5 @@ func (c *ctr) encrypt(iv, data []byte, seq uint64) error {
 
 func (c *ctr) decrypt(iv, data []byte) {
 	copy(c.counter[ctrNonce:], iv)
-	stream(c.cipher, &c.counter, &c.key, 1, data)
+	crypto.AddKeyStream(c.cipher, &c.counter, &c.key, 1, data)
 }
