@@ -35,9 +35,13 @@ type Branch struct {
 	// PSK is the pre-shared key, 8 to 128 bytes. Left out of an export; an
 	// import without it keeps the key stored for the branch of this name.
 	PSK Secret `json:"psk,omitempty" jsonschema:"maxLength=128,writeOnly=true"`
+	// Algorithms is empty for what fits another Gatehouse or, with Partner, what
+	// RFC 8247 does not advise against; strict for AES-256, SHA-384 and P-384
+	// only; legacy to accept SHA-1, 3DES and small groups too.
+	Algorithms Algorithms `json:"algorithms,omitempty" jsonschema:"enum=strict,enum=legacy"`
 	// IKEProposals and ESPProposals are suites such as aes256gcm16-x25519 or
-	// aes256-sha256-modp2048, the best first. Empty means the defaults.
-	// See SuiteNames.
+	// aes256-sha256-modp2048, the best first. Empty means those that Algorithms
+	// stands for.
 	IKEProposals []string `json:"ike_proposals,omitempty"`
 	ESPProposals []string `json:"esp_proposals,omitempty"`
 	// RekeySeconds is the lifetime of a child SA, 5 to 86400; 0 means 3600.

@@ -19,6 +19,8 @@ var branchKind = within(kind[Branch]{
 		of("local_id", "our identity", func(b *Branch) any { return &b.LocalID }),
 		of("remote_id", "their identity", func(b *Branch) any { return &b.RemoteID }),
 		of("psk", "the shared key", func(b *Branch) any { return &b.PSK }),
+		of("algorithms", "the algorithms", func(b *Branch) any { return &b.Algorithms }).choices(string(AlgorithmsStrict), string(AlgorithmsLegacy)).
+			help("Strict leaves out whoever has no AES-256, SHA-384 and P-384, and is slower. Legacy lets an attacker with much computing power in: only for a peer that has nothing better."),
 		of("ike_proposals", "the IKE proposals", func(b *Branch) any { return &b.IKEProposals }),
 		of("esp_proposals", "the ESP proposals", func(b *Branch) any { return &b.ESPProposals }),
 		of("rekey_seconds", "the key lifetime", func(b *Branch) any { return &b.RekeySeconds }).in("seconds"),

@@ -40,14 +40,11 @@ func Schema() []byte {
 	return append(text, '\n')
 }
 
-// JSONSchemaExtend lists the known proposals in the schema.
+// JSONSchemaExtend gives the form of proposals.
 func (Branch) JSONSchemaExtend(s *jsonschema.Schema) {
-	ike, esp := SuiteNames()
-	for field, names := range map[string][]string{"ike_proposals": ike, "esp_proposals": esp} {
+	for field, ike := range map[string]bool{"ike_proposals": true, "esp_proposals": false} {
 		if list, ok := s.Properties.Get(field); ok {
-			for _, n := range names {
-				list.Items.Enum = append(list.Items.Enum, n)
-			}
+			list.Items.Pattern = suitePattern(ike)
 		}
 	}
 }

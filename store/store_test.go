@@ -245,7 +245,8 @@ func generated(seed uint64) Document {
 		}
 		doc.Firewall.Rules = append(doc.Firewall.Rules, rule)
 	}
-	ike, esp := SuiteNames()
+	ike := []string{"aes256gcm16-x25519", "aes128gcm16-prfsha384-ecp384", "aes256-sha256-modp2048"}
+	esp := []string{"aes256gcm16", "aes128gcm16-x25519", "aes256-sha256"}
 	for i := range r.IntN(5) {
 		b := Branch{
 			Name: fmt.Sprintf("branch-%d", i), Enabled: r.IntN(2) == 0, Start: StartAlways, Peer: fmt.Sprintf("198.51.100.%d", i+1),
@@ -257,6 +258,7 @@ func generated(seed uint64) Document {
 			b.Peer, b.Start, b.RemoteID = "", StartAnswer, fmt.Sprintf("branch%d@example.org", i)
 		}
 		if r.IntN(2) == 0 {
+			b.Algorithms = AlgorithmsLegacy
 			b.IKEProposals, b.ESPProposals = ike[:1+r.IntN(3)], esp[:1+r.IntN(3)]
 		}
 		doc.Branches = append(doc.Branches, b)

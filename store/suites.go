@@ -1,15 +1,104 @@
 package store
 
-// SuiteNames are the proposals that a branch may name: ciphers, each with a
-// key exchange group for IKE, and with one or none (no perfect forward
-// secrecy) for ESP.
-func SuiteNames() (ike, esp []string) {
-	for _, cipher := range []string{"aes256gcm16", "aes128gcm16", "aes256-sha256", "aes128-sha256"} {
-		esp = append(esp, cipher)
-		for _, group := range []string{"x25519", "ecp256", "modp2048"} {
-			ike = append(ike, cipher+"-"+group)
-			esp = append(esp, cipher+"-"+group)
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Algorithms is how careful a branch is about what it offers and accepts.
+type Algorithms string
+
+// The choices; empty is what fits another Gatehouse or, for a partner, what is
+// neither new nor old.
+const (
+	AlgorithmsStrict Algorithms = "strict"
+	AlgorithmsLegacy Algorithms = "legacy"
+)
+
+// suiteWords are what the name of a proposal is made of. Those of IKE only are
+// apart.
+var suiteWords = struct {
+	aeads, aeadsIKE, ciphers, integrities, integritiesIKE, prfs, groups []string
+}{
+	aeads:          []string{"aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305", "aes256ccm16", "aes128ccm16"},
+	aeadsIKE:       []string{"aes256gcm12", "aes128gcm12", "aes256gcm8", "aes128gcm8"},
+	ciphers:        []string{"aes256", "aes192", "aes128", "aes256ctr", "aes128ctr", "3des"},
+	integrities:    []string{"sha256", "sha384", "sha512", "sha1"},
+	integritiesIKE: []string{"aesxcbc", "aescmac"},
+	prfs:           []string{"prfsha256", "prfsha384", "prfsha512", "prfaesxcbc", "prfaescmac", "prfsha1"},
+	groups: []string{"x25519", "x448", "ecp256", "ecp384", "ecp521",
+		"modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "modp1536", "modp1024"},
+}
+
+// legacyWords must be asked for (RFC 8247); strictWords are all that a strict
+// branch may name.
+var (
+	legacyWords = []string{"3des", "sha1", "prfsha1", "modp1536", "modp1024"}
+	strictWords = []string{"aes256gcm16", "prfsha384", "prfsha512", "ecp384", "ecp521"}
+)
+
+// readSuite takes a proposal apart. It gives its words, or says what is wrong.
+func readSuite(name string, ike bool) (words []string, fault string) {
+	w := suiteWords
+	aeads, integrities := w.aeads, w.integrities
+	if ike {
+		aeads, integrities = slices.Concat(aeads, w.aeadsIKE), slices.Concat(integrities, w.integritiesIKE)
+	}
+	words = strings.Split(name, "-")
+	rest := words[1:]
+	next := func(all []string) bool {
+		if len(rest) == 0 || !slices.Contains(all, rest[0]) {
+			return false
+		}
+		rest = rest[1:]
+		return true
+	}
+	switch {
+	case slices.Contains(aeads, words[0]):
+	case !slices.Contains(w.ciphers, words[0]):
+		return nil, fmt.Sprintf("%q is not known; a proposal begins with a cipher such as aes256gcm16", words[0])
+	case !next(integrities):
+		return nil, words[0] + " does not protect against changes by itself: add an integrity such as -sha256"
+	}
+	if ike {
+		next(w.prfs)
+	}
+	if !next(w.groups) && ike {
+		return nil, "names no key exchange group, such as -x25519"
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Sprintf("%q is not known there", rest[0])
+	}
+	return words, ""
+}
+
+// SuiteFault says what is wrong with a branch's proposal; empty if nothing is.
+func SuiteFault(name string, ike bool, a Algorithms) string {
+	words, fault := readSuite(name, ike)
+	if fault != "" {
+		return fault
+	}
+	for _, word := range words {
+		switch {
+		case a == AlgorithmsStrict && !slices.Contains(strictWords, word):
+			return word + " is not strict: choose other algorithms for this branch, or take it out"
+		case a != AlgorithmsLegacy && slices.Contains(legacyWords, word):
+			return word + " can be broken, or soon will be: if the other side has nothing better, choose the legacy algorithms for this branch"
 		}
 	}
-	return ike, esp
+	if a == AlgorithmsStrict && ike && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "prf") }) {
+		return "strict algorithms need -prfsha384 or -prfsha512 in front of the group"
+	}
+	return ""
+}
+
+// suitePattern is the form of proposals for the schema.
+func suitePattern(ike bool) string {
+	w := suiteWords
+	any := func(lists ...[]string) string { return "(" + strings.Join(slices.Concat(lists...), "|") + ")" }
+	if ike {
+		return "^(" + any(w.aeads, w.aeadsIKE) + "|" + any(w.ciphers) + "-" + any(w.integrities, w.integritiesIKE) + ")(-" + any(w.prfs) + ")?-" + any(w.groups) + "$"
+	}
+	return "^(" + any(w.aeads) + "|" + any(w.ciphers) + "-" + any(w.integrities) + ")(-" + any(w.groups) + ")?$"
 }

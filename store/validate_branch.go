@@ -93,9 +93,8 @@ func (c *checker) branch(at string, b Branch) {
 		c.partners(at+".local_networks", b.LocalNetworks, b.RemoteNetworks)
 		c.partners(at+".remote_networks", b.RemoteNetworks, b.LocalNetworks)
 	}
-	ike, esp := SuiteNames()
-	c.proposals(at+".ike_proposals", b.IKEProposals, ike)
-	c.proposals(at+".esp_proposals", b.ESPProposals, esp)
+	c.proposals(at+".ike_proposals", b.IKEProposals, true, b.Algorithms)
+	c.proposals(at+".esp_proposals", b.ESPProposals, false, b.Algorithms)
 	c.between(at+".rekey_seconds", b.RekeySeconds, minRekey, maxRekey, "seconds")
 	c.between(at+".dpd_seconds", b.DPDSeconds, minDPD, maxDPD, "seconds")
 }
@@ -117,10 +116,10 @@ func (c *checker) someNetworks(at string, networks []netip.Prefix) {
 	c.networks(at, networks)
 }
 
-func (c *checker) proposals(at string, names, known []string) {
+func (c *checker) proposals(at string, names []string, ike bool, a Algorithms) {
 	for i, n := range names {
-		if !slices.Contains(known, n) {
-			c.bad(fmt.Sprintf("%s[%d]", at, i), "choice", "%q is not a known proposal, such as %s", n, known[0])
+		if fault := SuiteFault(n, ike, a); fault != "" {
+			c.bad(fmt.Sprintf("%s[%d]", at, i), "choice", "%s: %s", n, fault)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type branchForm struct {
 	OldName                       string
 	Name, Peer, LocalID, RemoteID string
 	Enabled, Partner              bool
-	Start                         string
+	Start, Algorithms             string
 	LocalNetworks, RemoteNetworks string // one each line
 	IKE, ESP                      string
 	Rekey, DPD, Note              string
@@ -31,7 +31,7 @@ type branchForm struct {
 
 func formOf(b store.Branch) branchForm {
 	f := branchForm{
-		Name: b.Name, Peer: b.Peer, LocalID: b.LocalID, RemoteID: b.RemoteID, Enabled: b.Enabled, Partner: b.Partner, Start: string(b.Start),
+		Name: b.Name, Peer: b.Peer, LocalID: b.LocalID, RemoteID: b.RemoteID, Enabled: b.Enabled, Partner: b.Partner, Start: string(b.Start), Algorithms: string(b.Algorithms),
 		LocalNetworks: prefixLines(b.LocalNetworks), RemoteNetworks: prefixLines(b.RemoteNetworks),
 		IKE: lines(b.IKEProposals), ESP: lines(b.ESPProposals), Note: b.Note,
 	}
@@ -83,7 +83,7 @@ func readForm(r *http.Request) branchForm {
 	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
 	return branchForm{
 		Name: get("name"), Peer: get("peer"), LocalID: get("local_id"), RemoteID: get("remote_id"),
-		Enabled: get("enabled") != "", Partner: get("partner") != "", Start: get("start"),
+		Enabled: get("enabled") != "", Partner: get("partner") != "", Start: get("start"), Algorithms: get("algorithms"),
 		LocalNetworks: get("local_networks"), RemoteNetworks: get("remote_networks"),
 		IKE: get("ike_proposals"), ESP: get("esp_proposals"),
 		Rekey: get("rekey_seconds"), DPD: get("dpd_seconds"), Note: get("note"), psk: r.PostFormValue("psk"),
@@ -119,7 +119,8 @@ func (f branchForm) branch() (store.Branch, formErrors) {
 		return n
 	}
 	b := store.Branch{
-		Name: f.Name, Enabled: f.Enabled, Partner: f.Partner, Peer: f.Peer, Start: store.Start(f.Start), LocalID: f.LocalID, RemoteID: f.RemoteID,
+		Name: f.Name, Enabled: f.Enabled, Partner: f.Partner, Peer: f.Peer, Start: store.Start(f.Start),
+		Algorithms: store.Algorithms(f.Algorithms), LocalID: f.LocalID, RemoteID: f.RemoteID,
 		LocalNetworks: networks("local_networks", f.LocalNetworks), RemoteNetworks: networks("remote_networks", f.RemoteNetworks),
 		PSK: store.Secret(f.psk), IKEProposals: splitList(f.IKE), ESPProposals: splitList(f.ESP),
 		RekeySeconds: number("rekey_seconds", f.Rekey), DPDSeconds: number("dpd_seconds", f.DPD), Note: f.Note,

@@ -101,10 +101,11 @@ func connections(branches []store.Branch) ([]ipsec.Connection, error) {
 		if c.RemoteID, err = identity(b.RemoteID); err != nil {
 			return nil, fmt.Errorf("branch %s: remote identity: %w", b.Name, err)
 		}
-		if c.IKE, err = suites(b.IKEProposals, crypto.ParseIKESuite, crypto.DefaultIKESuites); err != nil {
+		ike, esp := profile(b).Suites()
+		if c.IKE, err = suites(b.IKEProposals, crypto.ParseIKESuite, ike); err != nil {
 			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
 		}
-		if c.ESP, err = suites(b.ESPProposals, crypto.ParseESPSuite, crypto.DefaultESPSuites); err != nil {
+		if c.ESP, err = suites(b.ESPProposals, crypto.ParseESPSuite, esp); err != nil {
 			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
 		}
 		out = append(out, c)
@@ -126,9 +127,22 @@ func identity(s string) (auth.Identity, error) {
 	return auth.ParseIdentity(s)
 }
 
-func suites(names []string, parse func(string) (crypto.Suite, error), otherwise func() []crypto.Suite) ([]crypto.Suite, error) {
+// profile is what a branch offers where it names no proposals.
+func profile(b store.Branch) crypto.Profile {
+	switch {
+	case b.Algorithms == store.AlgorithmsStrict:
+		return crypto.Strict
+	case b.Algorithms == store.AlgorithmsLegacy:
+		return crypto.ForLegacy
+	case b.Partner:
+		return crypto.ForPartner
+	}
+	return crypto.ForGatehouse
+}
+
+func suites(names []string, parse func(string) (crypto.Suite, error), otherwise []crypto.Suite) ([]crypto.Suite, error) {
 	if len(names) == 0 {
-		return otherwise(), nil
+		return otherwise, nil
 	}
 	out := make([]crypto.Suite, len(names))
 	for i, n := range names {

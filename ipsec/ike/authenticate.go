@@ -1,6 +1,8 @@
 package ike
 
 import (
+	"slices"
+
 	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/wire"
@@ -86,6 +88,11 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 	}
 	sa.peer = peer
 	switch {
+	case !slices.Contains(peer.IKE, g.suite):
+		// Before it was known who calls, what any connection accepts was accepted.
+		sa.refuseAuth(g, d, h, wire.NoProposalChosen,
+			Reason{Code: NoProposal, Sent: suiteNames(peer.IKE), Got: []string{g.suite.String()}, Detail: "IKE_AUTH"})
+		return
 	case !ok2 || proof.Method != wire.AuthSharedKey:
 		sa.refuseAuth(g, d, h, wire.AuthenticationFailed,
 			Reason{Code: UnsupportedMethod, Detail: "the peer does not authenticate with a shared key"})

@@ -52,7 +52,10 @@ func TestStart(t *testing.T) {
 }
 
 func TestEverySuiteConnects(t *testing.T) {
-	for _, name := range []string{"aes256gcm16-x25519", "aes128gcm16-ecp256", "aes256-sha256-modp2048", "aes128-sha256-x25519"} {
+	for _, name := range []string{"aes256gcm16-x25519", "aes128gcm16-ecp256", "aes256-sha256-modp2048", "aes128-sha256-x25519",
+		"aes256gcm12-prfsha384-ecp384", "aes128gcm8-prfsha512-ecp521", "chacha20poly1305-x448", "aes128ccm16-modp3072",
+		"aes192-sha384-modp4096", "aes256-sha512-modp6144", "aes256ctr-sha256-x25519", "aes128-aesxcbc-modp2048",
+		"aes128-aescmac-modp1536", "3des-sha1-modp1024"} {
 		t.Run(name, func(t *testing.T) {
 			a, b := offices()
 			s, err := crypto.ParseIKESuite(name)
