@@ -146,7 +146,7 @@ func (c *Cipher) Open(ad, sealed []byte) ([]byte, error) {
 
 func (c *Cipher) decrypt(ad, sealed []byte) ([]byte, error) {
 	iv, icv, multiple := c.shape()
-	if len(sealed) < iv+multiple+icv || (len(sealed)-iv-icv)%multiple != 0 {
+	if len(sealed) < iv+icv || (len(sealed)-iv-icv)%multiple != 0 {
 		return nil, ErrAuthentication
 	}
 	if c.aead != nil {
