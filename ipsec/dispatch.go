@@ -203,6 +203,13 @@ func (m *Manager) planeEvent(ev sad.Event) {
 				c.wake()
 			}
 		}
+	case sad.Inherited:
+		for _, c := range m.conns {
+			if c.policy == ev.Policy && c.active == nil {
+				c.inherits = true
+				c.wake()
+			}
+		}
 	case sad.FirstInbound:
 		if s := m.byESP[ev.SA]; s != nil {
 			s.post(ike.PlaneEvent{Event: ev})

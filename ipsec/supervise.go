@@ -44,6 +44,9 @@ type connection struct {
 	up       ike.Established
 	child    ike.ChildUp
 	rekeys   int
+	// inherits says that the peer takes the IKE SA of an earlier process for alive,
+	// because traffic comes by its SAs: it will not call, so this side has to.
+	inherits bool
 }
 
 func newConnection(m *Manager, c Connection, policy uint32) *connection {
@@ -92,8 +95,8 @@ func (c *connection) run(ctx context.Context) {
 		if err := c.lookUp(ctx); err != nil {
 			c.m.failed(c, ike.Reason{Code: ike.ResolveFailed, Detail: err.Error()})
 		}
-		s := c.current()
-		if s == nil && c.Initiate {
+		s, calls := c.current()
+		if s == nil && calls {
 			s = c.call(attempt)
 		}
 		if s != nil {
@@ -101,11 +104,11 @@ func (c *connection) run(ctx context.Context) {
 				retry = firstRetry
 			}
 		}
-		if c.current() != nil {
+		if s, calls = c.current(); s != nil {
 			continue
 		}
 		pause := retry/2 + rand.N(retry)
-		if !c.Initiate {
+		if !calls {
 			pause = resolveEvery
 		}
 		retry = min(2*retry, slowestRetry)
@@ -139,10 +142,11 @@ func (c *connection) await(ctx context.Context, s *session) bool {
 	}
 }
 
-func (c *connection) current() *session {
+// current is the session that is up, if any, and whether this side calls if none is.
+func (c *connection) current() (s *session, calls bool) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
-	return c.active
+	return c.active, c.Initiate || c.inherits
 }
 
 // lookUp finds the addresses of the peer's name. Old ones stay when it fails.

@@ -34,7 +34,7 @@ func (m *Manager) sessionEstablished(s *session, e ike.Established) {
 		}
 		other.cancel()
 	}
-	c.active = s
+	c.active, c.inherits = s, false
 	c.up, c.rekeys = e, 0
 	m.log.Info("peer authenticated", "branch", c.Name, "peer", e.RemoteID.String(),
 		"remote", e.Remote, "suite", e.Suite.String())

@@ -62,6 +62,10 @@ func (c choice) open(log *slog.Logger, ike func(local, remote netip.AddrPort, ms
 		}
 		return p, nil
 	}
+	// What an earlier start left in the kernel would take packets away.
+	if err := xfrm.Clear(interfaceID); err != nil {
+		log.Debug("cannot look what the kernel has of an earlier start", "err", err)
+	}
 	p, err := esp.Open(esp.Config{Device: tunnelDevice, Port: natTPort, Mark: engineMark, Log: log, IKE: ike, Event: event})
 	if err != nil {
 		return nil, fmt.Errorf("userspace data plane: %w", err)

@@ -219,6 +219,7 @@ func (sa *SA) makeChild(k childKeying, suite crypto.Suite, peerSPI sad.SPI, shar
 	base := sad.SA{
 		Protocol: sad.ESP, Mode: sad.Tunnel, Local: sa.local.Addr(), Remote: sa.remote.Addr(),
 		Suite: suite, Policy: sa.peer.Policy, LocalTS: local, RemoteTS: remote,
+		Lifetime: sad.Lifetime{Hard: sad.Bound{Time: sa.peer.ChildLifetime + expireMargin}},
 	}
 	if sa.nat {
 		base.Encap = &sad.Encap{LocalPort: sa.local.Port(), RemotePort: sa.remote.Port()}
@@ -236,6 +237,10 @@ func (sa *SA) makeChild(k childKeying, suite crypto.Suite, peerSPI sad.SPI, shar
 	c.expireAt = sa.now.Add(sa.peer.ChildLifetime)
 	return c, nil
 }
+
+// expireMargin is how long the data plane may keep a child SA that nobody removes at
+// its end: it outlives this process where the kernel carries it.
+const expireMargin = time.Minute
 
 // sooner is about nine tenths of a lifetime, so that a replacement is ready
 // in time, and jittered so that both sides seldom begin at once.

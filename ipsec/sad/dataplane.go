@@ -50,6 +50,9 @@ const (
 	// Exhausted: the sequence number of an outbound SA passed three quarters
 	// of its range (RFC 4303 section 3.3.3): rekey now.
 	Exhausted
+	// Inherited: SAs that an earlier process left carry the traffic of a policy
+	// until others are installed for it. Their IKE SA is gone.
+	Inherited
 )
 
 // Event is what a data plane tells the manager. It is delivered by a callback

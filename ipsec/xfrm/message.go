@@ -24,6 +24,7 @@ const (
 	msgAcquire   = 0x17
 	msgExpire    = 0x18
 	msgUpdPolicy = 0x19
+	msgUpdSA     = 0x1a
 	msgMapping   = 0x26
 )
 
@@ -39,7 +40,6 @@ const (
 	attrReplayESN = 23
 	attrExtra     = 24
 	attrIfID      = 31
-	attrDirection = 33
 )
 
 // Flags of an SA.
@@ -70,8 +70,6 @@ const (
 	offsetStats   = offsetCurrent + 32
 	offsetSAReqID = offsetStats + 12 + 4
 	noLimit       = ^uint64(0)
-	directionIn   = 1 // of SAs, from Linux 6.10 on
-	directionOut  = 2
 	policyIn      = 0
 	policyOut     = 1
 	policyForward = 2

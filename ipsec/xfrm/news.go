@@ -41,7 +41,7 @@ func (p *Plane) follow(ctx context.Context) error {
 }
 
 // acquired: a packet matched a policy that has no SA. The reqid of its template
-// is the policy's ID.
+// says which.
 func (p *Plane) acquired(b []byte) {
 	if len(b) < sizeAcquire {
 		return
@@ -52,24 +52,23 @@ func (p *Plane) acquired(b []byte) {
 	}
 	for _, a := range attributes {
 		if a.Type == attrTemplates && len(a.Data) >= sizeTemplate {
-			const reqid = sizeSAID + 4 + 16
-			id := native.Uint32(a.Data[reqid:])
-			if p.knows(id) {
+			if id := p.policyOf(reqIDIn(string(a.Data))); id != 0 {
 				p.cfg.Event(sad.Event{Kind: sad.Acquire, Policy: id})
 			}
 		}
 	}
 }
 
-func (p *Plane) knows(policy uint32) bool {
+// policyOf is the ID of the policy with a reqid, zero if it is none of ours.
+func (p *Plane) policyOf(reqid uint32) uint32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, pol := range p.policies {
-		if pol.ID == policy {
-			return true
+	for id, r := range p.reqids {
+		if r == reqid {
+			return id
 		}
 	}
-	return false
+	return 0
 }
 
 // expired: an SA reached a bound of its lifetime, or most of its sequence
@@ -121,6 +120,11 @@ type reference struct {
 	protocol    sad.Protocol
 }
 
+func referenceTo(sa sad.SA) reference {
+	_, destination := addresses(sa)
+	return reference{destination, sa.SPI, sa.Protocol}
+}
+
 // saIn reads it from a struct xfrm_usersa_info.
 func saIn(b []byte) reference {
 	family := native.Uint16(b[offsetSAReqID+4:])
@@ -136,7 +140,7 @@ func (p *Plane) find(r reference) *sad.SA {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.sas {
-		if _, destination := addresses(s.SA); destination == r.destination && s.SPI == r.spi && s.Protocol == r.protocol {
+		if referenceTo(s.SA) == r {
 			sa := s.SA
 			return &sa
 		}
@@ -145,35 +149,9 @@ func (p *Plane) find(r reference) *sad.SA {
 }
 
 // removeSA is XFRM_MSG_DELSA; what is gone already is no error.
-func (c *conn) removeSA(sa sad.SA) error {
-	if err := c.do(msgDeleteSA, 0, nameOf(sa), nil); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("SA %s: the kernel keeps it: %w", sa.SPI, err)
-	}
-	return nil
-}
-
-// sweepSAs removes all SAs of one interface.
-func (c *conn) sweepSAs(ifID uint32) error {
-	messages, err := c.ask(msgGetSA, netlink.Dump, nil, nil)
-	if err != nil {
-		return fmt.Errorf("list SAs: %w", err)
-	}
-	for _, m := range messages {
-		if len(m.Data) < sizeSA {
-			continue
-		}
-		attributes, err := netlink.UnmarshalAttributes(m.Data[sizeSA:])
-		if err != nil {
-			return fmt.Errorf("list SAs: %w", err)
-		}
-		for _, a := range attributes {
-			if a.Type == attrIfID && len(a.Data) == 4 && native.Uint32(a.Data) == ifID {
-				r := saIn(m.Data)
-				if err := c.removeSA(sad.SA{SPI: r.spi, Protocol: r.protocol, Local: r.destination, Direction: sad.In}); err != nil {
-					return err
-				}
-			}
-		}
+func (c *conn) removeSA(r reference) error {
+	if err := c.do(msgDeleteSA, 0, nameOf(r), nil); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("SA %s: the kernel keeps it: %w", r.spi, err)
 	}
 	return nil
 }

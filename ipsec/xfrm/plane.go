@@ -51,6 +51,9 @@ type Plane struct {
 	sas []*installed
 	// entries are what the kernel has of ours.
 	entries map[place]entry
+	// reqids are those of the policies, by their ID.
+	reqids    map[uint32]uint32
+	lastReqID uint32
 	// quiet are inbound SAs that nothing has come by yet.
 	quiet map[sad.ID]*installed
 }
@@ -58,10 +61,17 @@ type Plane struct {
 // installed is an SA in the kernel.
 type installed struct {
 	sad.SA
+	reqid uint32
+	// found is set while it is of an earlier process and nobody has installed it
+	// again, leaves when it goes then.
+	found  *held
+	leaves time.Time
+	// before is what it had carried when it was taken over.
+	before sad.Usage
 }
 
-// Open makes the device and the sockets. What an earlier process left of this
-// interface's SAs and policies is removed, because nobody has their IKE SAs.
+// Open makes the device and the sockets. What an earlier process left in the kernel
+// stays as it is until the first SetPolicies (adopt.go).
 func Open(cfg Config) (*Plane, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
@@ -72,12 +82,12 @@ func Open(cfg Config) (*Plane, error) {
 	if err := openDevice(cfg.Device, cfg.IfID, cfg.MTU); err != nil {
 		return nil, err
 	}
-	p := &Plane{cfg: cfg, entries: map[place]entry{}, quiet: map[sad.ID]*installed{}}
+	p := &Plane{cfg: cfg, reqids: map[uint32]uint32{}, quiet: map[sad.ID]*installed{}}
 	var err error
 	if p.conn, err = dial(); err != nil {
 		return nil, err
 	}
-	if err = p.sweep(); err == nil {
+	if err = p.readHeld(); err == nil {
 		p.news, err = netlink.Dial(unix.NETLINK_XFRM, &netlink.Config{Groups: 1<<(groupAcquire-1) | 1<<(groupExpire-1) | 1<<(groupMapping-1)})
 	}
 	if err == nil {
@@ -87,20 +97,6 @@ func Open(cfg Config) (*Plane, error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
-}
-
-// sweep removes what an earlier process left.
-func (p *Plane) sweep() error {
-	places, err := p.conn.held(p.cfg.IfID)
-	if err != nil {
-		return err
-	}
-	for _, at := range places {
-		if err := p.conn.remove(at); err != nil {
-			return err
-		}
-	}
-	return p.conn.sweepSAs(p.cfg.IfID)
 }
 
 // Close ends Run. Device, SAs and policies stay.
@@ -167,18 +163,24 @@ func (p *Plane) Install(sa sad.SA) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	body, attributes, err := saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)))
+	reqid := p.reqids[sa.Policy]
+	m, err := saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), reqid)
 	if err != nil {
 		return fmt.Errorf("SA %s: %w", sa.SPI, err)
 	}
-	if err := p.conn.do(msgNewSA, netlink.Create|netlink.Excl, body, attributes); err != nil {
+	if adopted, err := p.adopt(sa, m); adopted || err != nil {
+		p.retire(sa)
+		return errors.Join(err, p.reconcile())
+	}
+	if err := p.conn.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes); err != nil {
 		if errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("SA %s exists already", sa.SPI)
 		}
 		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
 	}
-	in := &installed{SA: sa}
+	in := &installed{SA: sa, reqid: reqid}
 	p.sas = append(p.sas, in)
+	p.retire(sa)
 	if sa.Direction == sad.In {
 		p.quiet[sa.ID()] = in
 	}
@@ -198,7 +200,7 @@ func (p *Plane) Remove(id sad.ID) error {
 	delete(p.quiet, id)
 	// First nothing points at it, then it goes.
 	err := p.reconcile()
-	return errors.Join(err, p.conn.removeSA(sa))
+	return errors.Join(err, p.conn.removeSA(referenceTo(sa)))
 }
 
 // SetPolicies replaces the SPD.
@@ -215,7 +217,11 @@ func (p *Plane) SetPolicies(policies []sad.Policy) error {
 	defer p.mu.Unlock()
 	before := p.policies
 	p.policies = slices.Clone(policies)
-	if _, err := p.wanted(); err != nil {
+	inherited, err := p.claim()
+	if err == nil {
+		_, err = p.wanted()
+	}
+	if err != nil {
 		p.policies = before
 		return err
 	}
@@ -225,9 +231,12 @@ func (p *Plane) SetPolicies(policies []sad.Policy) error {
 			return false
 		}
 		delete(p.quiet, s.ID())
-		errs = append(errs, p.conn.removeSA(s.SA))
+		errs = append(errs, p.conn.removeSA(referenceTo(s.SA)))
 		return true
 	})
+	for _, id := range inherited {
+		p.cfg.Event(sad.Event{Kind: sad.Inherited, Policy: id})
+	}
 	return errors.Join(append(errs, p.reconcile())...)
 }
 
@@ -296,7 +305,7 @@ func (p *Plane) wanted() (map[place]entry, error) {
 					priority: firstPriority + uint32(i), block: pol.Action == sad.Discard,
 				}
 				if pol.Action == sad.Protect {
-					e.templates = templates(pol, bundle, outward, familyOf(s.source.Addr()))
+					e.templates = templates(p.reqids[pol.ID], bundle, outward, familyOf(s.source.Addr()))
 				}
 				if _, earlier := out[e.place]; !earlier { // the first that matches decides
 					out[e.place] = e
@@ -352,7 +361,7 @@ func (p *Plane) bundle(pol sad.Policy) []template {
 	return out
 }
 
-func templates(pol sad.Policy, bundle []template, out bool, family uint16) string {
+func templates(reqid uint32, bundle []template, out bool, family uint16) string {
 	for _, t := range bundle {
 		if t.sa != nil { // the others will be of its family: the kernel wants it so
 			family = familyOf(t.sa.Local)
@@ -360,7 +369,7 @@ func templates(pol sad.Policy, bundle []template, out bool, family uint16) strin
 	}
 	w := writer{}
 	for _, t := range bundle {
-		t.out, t.reqid, t.family = out, pol.ID, family
+		t.out, t.reqid, t.family = out, reqid, family
 		t.encode(&w)
 	}
 	return string(w.b)
@@ -371,8 +380,9 @@ func (p *Plane) Usage(id sad.ID) (sad.Usage, bool) {
 	p.mu.Lock()
 	i := slices.IndexFunc(p.sas, func(s *installed) bool { return s.ID() == id })
 	var sa sad.SA
+	var before sad.Usage
 	if i >= 0 {
-		sa = p.sas[i].SA
+		sa, before = p.sas[i].SA, p.sas[i].before
 	}
 	p.mu.Unlock()
 	if i < 0 {
@@ -382,6 +392,7 @@ func (p *Plane) Usage(id sad.ID) (sad.Usage, bool) {
 	if err != nil && !errors.Is(err, errGone) {
 		p.cfg.Log.Warn("cannot read an SA", "spi", id.SPI, "err", err)
 	}
+	u.Packets, u.Bytes = u.Packets-min(before.Packets, u.Packets), u.Bytes-min(before.Bytes, u.Bytes)
 	return u, err == nil
 }
 
@@ -397,7 +408,8 @@ func (p *Plane) watchQuiet(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case now := <-tick.C:
+			p.leave(now)
 		}
 		p.mu.Lock()
 		var waiting []sad.SA

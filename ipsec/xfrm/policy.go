@@ -34,7 +34,7 @@ type template struct {
 	// names it by its SPI, so that the newest is taken.
 	sa  *sad.SA
 	out bool
-	// reqid is the ID of the policy, which all its SAs have.
+	// reqid is that of the policy, which all its SAs have.
 	reqid uint32
 	// family of the outer addresses where sa is nil.
 	family uint16
@@ -125,30 +125,4 @@ func (c *conn) remove(p place) error {
 		return fmt.Errorf("policy %s to %s: %w", p.selector.source, p.selector.destination, err)
 	}
 	return nil
-}
-
-// held are the policies of one interface that the kernel has, of an earlier
-// process too. Others are not ours.
-func (c *conn) held(ifID uint32) ([]place, error) {
-	messages, err := c.ask(msgGetPolicy, netlink.Dump, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("list policies: %w", err)
-	}
-	var out []place
-	for _, m := range messages {
-		if len(m.Data) < sizePolicy {
-			continue
-		}
-		attributes, err := netlink.UnmarshalAttributes(m.Data[sizePolicy:])
-		if err != nil {
-			return nil, fmt.Errorf("list policies: %w", err)
-		}
-		for _, a := range attributes {
-			if a.Type == attrIfID && len(a.Data) == 4 && native.Uint32(a.Data) == ifID {
-				const direction = sizeSelector + 64 + 32 + 4 + 4
-				out = append(out, place{selectorIn(m.Data), m.Data[direction], ifID})
-			}
-		}
-	}
-	return out, nil
 }

@@ -23,11 +23,20 @@ func addresses(sa sad.SA) (source, destination netip.Addr) {
 // soonSequence is when the last quarter of 32-bit sequence numbers begins.
 const soonSequence = 1 << 32 / 4 * 3
 
-// saMessage is XFRM_MSG_NEWSA: struct xfrm_usersa_info and its attributes.
-func saMessage(sa sad.SA, ifID uint32) ([]byte, []netlink.Attribute, error) {
+// message is struct xfrm_usersa_info and its attributes, and what of it SAs are
+// compared by.
+type message struct {
+	body        []byte
+	attributes  []netlink.Attribute
+	mode, flags uint8
+	reqid       uint32
+}
+
+// saMessage is XFRM_MSG_NEWSA.
+func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	attributes, err := algorithms(sa)
 	if err != nil {
-		return nil, nil, err
+		return message{}, err
 	}
 	source, destination := addresses(sa)
 	soft := sa.Lifetime.Soft
@@ -50,19 +59,19 @@ func saMessage(sa sad.SA, ifID uint32) ([]byte, []netlink.Attribute, error) {
 	case sa.Outer.DF == sad.ClearDF:
 		flags |= flagNoPMTU
 	case sa.Outer.DF == sad.SetDF:
-		return nil, nil, errors.New("the kernel copies the DF bit or clears it, it does not set it")
+		return message{}, errors.New("the kernel copies the DF bit or clears it, it does not set it")
 	}
 	switch {
 	case sa.Outer.FixedDSCP && sa.Outer.DSCP != 0:
-		return nil, nil, errors.New("the kernel copies the DSCP or makes it zero")
+		return message{}, errors.New("the kernel copies the DSCP or makes it zero")
 	case sa.Outer.FixedDSCP:
 		extra |= extraNoDSCP
 	}
 	if sa.Outer.HopLimit != 0 || sa.Outer.Dummies != 0 {
-		return nil, nil, errors.New("the kernel sets no hop limit of an SA and sends no dummy packets")
+		return message{}, errors.New("the kernel sets no hop limit of an SA and sends no dummy packets")
 	}
 	if sa.Mode == sad.Either {
-		return nil, nil, errors.New("an SA of the kernel is of tunnel or of transport mode")
+		return message{}, errors.New("an SA of the kernel is of tunnel or of transport mode")
 	}
 	w := writer{}
 	w.zero(sizeSelector)
@@ -71,7 +80,7 @@ func saMessage(sa sad.SA, ifID uint32) ([]byte, []netlink.Attribute, error) {
 	w.lifetime(soft, sa.Lifetime.Hard)
 	w.zero(32 + 12) // what it has carried
 	w.u32(0)
-	w.u32(sa.Policy) // reqid
+	w.u32(reqid)
 	w.u16(familyOf(sa.Local))
 	w.u8(mode)
 	w.u8(0) // the window is in an attribute
@@ -102,7 +111,7 @@ func saMessage(sa sad.SA, ifID uint32) ([]byte, []netlink.Attribute, error) {
 	if window := windowOf(sa); window > 0 || sa.ESN || sa.Sent > 0 {
 		attributes = append(attributes, attribute(attrReplayESN, replayState(sa, max(window, 1))))
 	}
-	return w.b, attributes, nil
+	return message{w.b, attributes, mode, flags, reqid}, nil
 }
 
 // windowOf is the replay window in packets. Outbound SAs need a counter of
@@ -142,7 +151,7 @@ var errGone = errors.New("no such SA")
 
 // usage is XFRM_MSG_GETSA.
 func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
-	messages, err := c.ask(msgGetSA, 0, nameOf(sa), nil)
+	messages, err := c.ask(msgGetSA, 0, nameOf(referenceTo(sa)), nil)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
 		return sad.Usage{}, errGone
 	}
@@ -165,9 +174,8 @@ func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
 	}
 	for _, a := range attributes {
 		switch {
-		case a.Type == attrReplayESN && len(a.Data) >= sizeESNHead:
-			sent := uint64(native.Uint32(a.Data[12:]))<<32 | uint64(native.Uint32(a.Data[4:]))
-			seen := uint64(native.Uint32(a.Data[16:]))<<32 | uint64(native.Uint32(a.Data[8:]))
+		case a.Type == attrReplayESN:
+			sent, seen := counters(a.Data)
 			u.Sequence = seen
 			if sa.Direction == sad.Out {
 				u.Sequence = sent
@@ -181,15 +189,22 @@ func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
 	return u, nil
 }
 
+// counters reads the sequence numbers of a struct xfrm_replay_state_esn.
+func counters(b []byte) (sent, seen uint64) {
+	if len(b) < sizeESNHead {
+		return 0, 0
+	}
+	return uint64(native.Uint32(b[12:]))<<32 | uint64(native.Uint32(b[4:])), uint64(native.Uint32(b[16:]))<<32 | uint64(native.Uint32(b[8:]))
+}
+
 // nameOf is struct xfrm_usersa_id, by which the kernel is asked for an SA or told
 // to remove it.
-func nameOf(sa sad.SA) []byte {
-	_, destination := addresses(sa)
+func nameOf(r reference) []byte {
 	w := writer{}
-	w.address(destination)
-	w.net32(uint32(sa.SPI))
-	w.u16(familyOf(sa.Local))
-	w.u8(uint8(sa.Protocol))
+	w.address(r.destination)
+	w.net32(uint32(r.spi))
+	w.u16(familyOf(r.destination))
+	w.u8(uint8(r.protocol))
 	w.zero(1)
 	return w.b
 }

@@ -251,6 +251,13 @@ func noLeak(ctx context.Context, l *Office) (string, error) {
 }
 
 func kill(ctx context.Context, l *Office) (string, error) {
+	st, err := l.HQ.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	if st.Dataplane == "kernel" {
+		return outlive(ctx, l)
+	}
 	if err := l.HQ.Stop(syscall.SIGKILL); err != nil {
 		return "", err
 	}
@@ -260,7 +267,7 @@ func kill(ctx context.Context, l *Office) (string, error) {
 		leak = errors.Join(leak, fmt.Errorf("mallory opened %v", open))
 	}
 	start := time.Now()
-	err := errors.Join(leak, l.HQ.Boot(ctx), l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC), l.HQPC.reaches(ctx, branchPC6))
+	err = errors.Join(leak, l.HQ.Boot(ctx), l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC), l.HQPC.reaches(ctx, branchPC6))
 	if err != nil {
 		return "", err
 	}

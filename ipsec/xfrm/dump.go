@@ -1,0 +1,172 @@
+package xfrm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"gatehouse/ipsec/sad"
+)
+
+// Reqids tie SAs to policies in the kernel. Ours are in a range that nobody else
+// is likely to use: what has no interface is known as ours by it.
+const (
+	firstReqID = 0x67610000
+	lastReqID  = firstReqID | 0xffff
+)
+
+func ourReqID(id uint32) bool { return firstReqID <= id && id <= lastReqID }
+
+// held is an SA as the kernel tells it.
+type held struct {
+	reference
+	source      netip.Addr
+	reqid       uint32
+	mode, flags uint8
+	window      uint32
+	added       uint64 // when, in seconds
+	attributes  map[uint16][]byte
+}
+
+// ours says whether this program made it.
+func (h held) ours(ifID uint32) bool {
+	return isU32(h.attributes[attrIfID], ifID) || h.attributes[attrIfID] == nil && ourReqID(h.reqid)
+}
+
+func isU32(b []byte, v uint32) bool { return len(b) == 4 && native.Uint32(b) == v }
+
+// dump asks for everything of one kind; size is that of its structure.
+func (c *conn) dump(kind uint16, size int, each func(body []byte, attributes map[uint16][]byte)) error {
+	messages, err := c.ask(kind, netlink.Dump, nil, nil)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if len(m.Data) < size {
+			continue
+		}
+		list, err := netlink.UnmarshalAttributes(m.Data[size:])
+		if err != nil {
+			return err
+		}
+		attributes := map[uint16][]byte{}
+		for _, a := range list {
+			attributes[a.Type] = a.Data
+		}
+		each(m.Data, attributes)
+	}
+	return nil
+}
+
+// states are the SAs of ours that the kernel has.
+func (c *conn) states(ifID uint32) (out []held, err error) {
+	err = c.dump(msgGetSA, sizeSA, func(b []byte, attributes map[uint16][]byte) {
+		const source, mode = offsetSAID + sizeSAID, offsetSAReqID + 6
+		family := native.Uint16(b[offsetSAReqID+4:])
+		if family != unix.AF_INET && family != unix.AF_INET6 {
+			return
+		}
+		h := held{
+			reference: saIn(b), source: addressIn(b[source:], family), reqid: native.Uint32(b[offsetSAReqID:]),
+			mode: b[mode], window: uint32(b[mode+1]), flags: b[mode+2], added: native.Uint64(b[offsetCurrent+16:]), attributes: attributes,
+		}
+		if replay := attributes[attrReplayESN]; len(replay) >= sizeESNHead {
+			h.window = native.Uint32(replay[20:])
+		}
+		if h.ours(ifID) {
+			out = append(out, h)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list SAs: %w", err)
+	}
+	return out, nil
+}
+
+// spd are the policies of ours that the kernel has.
+func (c *conn) spd(ifID uint32) (map[place]entry, error) {
+	out, others := map[place]entry{}, map[place]entry{}
+	err := c.dump(msgGetPolicy, sizePolicy, func(b []byte, attributes map[uint16][]byte) {
+		const priority, direction, action = sizeSelector + 64 + 32, sizeSelector + 64 + 32 + 8, sizeSelector + 64 + 32 + 9
+		e := entry{
+			place: place{selector: selectorIn(b), direction: b[direction]}, priority: native.Uint32(b[priority:]),
+			block: b[action] == actionBlock, templates: string(attributes[attrTemplates]),
+		}
+		switch id := attributes[attrIfID]; {
+		case isU32(id, ifID):
+			e.ifID = ifID
+			out[e.place] = e
+		case id == nil && ourReqID(reqIDIn(e.templates)):
+			out[e.place] = e
+		case id == nil:
+			others[e.place] = e
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list policies: %w", err)
+	}
+	// What lets Neighbor Discovery past a policy of ours names nothing else.
+	for _, e := range out {
+		if e.ifID == 0 && e.selector.source.Addr().Is6() && e.direction != policyForward {
+			for _, n := range neighborDiscovery(e) {
+				if others[n.place] == n {
+					out[n.place] = n
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// reqIDIn is that of the first template, zero if there is none.
+func reqIDIn(templates string) uint32 {
+	const at = sizeSAID + 4 + 16
+	if len(templates) < sizeTemplate {
+		return 0
+	}
+	return native.Uint32([]byte(templates[at:]))
+}
+
+// references are the SAs that templates name.
+func references(templates string) (out []reference) {
+	for ; len(templates) >= sizeTemplate; templates = templates[sizeTemplate:] {
+		b := []byte(templates[:sizeTemplate])
+		family := native.Uint16(b[sizeSAID:])
+		if family == unix.AF_INET || family == unix.AF_INET6 {
+			out = append(out, reference{addressIn(b, family), sad.SPI(binary.BigEndian.Uint32(b[16:])), sad.Protocol(b[20])})
+		}
+	}
+	return out
+}
+
+// Clear removes all SAs and policies of an interface ID that an earlier process
+// left, for a start with another data plane.
+func Clear(ifID uint32) error {
+	c, err := dial()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	policies, err := c.spd(ifID)
+	if err != nil {
+		return err
+	}
+	for at := range policies {
+		if err := c.remove(at); err != nil {
+			return err
+		}
+	}
+	states, err := c.states(ifID)
+	if err != nil {
+		return err
+	}
+	for _, h := range states {
+		if err := c.removeSA(h.reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
