@@ -2,6 +2,7 @@ package ipsec
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,8 +30,20 @@ func TestTheSideThatAnswersCallsWhenItInheritsSAs(t *testing.T) {
 		}
 		branch.run()
 		branch.PlaneEvent(sad.Event{Kind: sad.Inherited, Policy: 1})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		for branch.one(t).State != Up {
+			time.Sleep(time.Millisecond)
+		}
+		// hq must not use keys that the branch may not have, nor refuse what it sent by
+		// the old ones.
+		held := []int{hq.plane.held()}
+		for _, pause := range []time.Duration{takeOverAfter, oldStays + closeGrace} {
+			time.Sleep(pause)
+			synctest.Wait()
+			held = append(held, hq.plane.held())
+		}
+		if !slices.Equal(held, []int{3, 4, 2}) {
+			t.Errorf("hq had %v SAs, want 3 before it takes over, 4 then, 2 in the end", held)
+		}
 		a, b := hq.one(t), branch.one(t)
 		if a.State != Up || b.State != Up || a.In == before.In {
 			t.Errorf("hq %+v, branch %+v", a, b)

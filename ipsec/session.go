@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gatehouse/ipsec/ike"
@@ -36,7 +37,11 @@ type session struct {
 	keepalive time.Time
 	nat       bool
 	broken    bool // the data plane refused an SA
-	path      struct{ local, remote netip.AddrPort }
+	// succeeds says that the peer has an older IKE SA, which carries its traffic.
+	succeeds bool
+	waiting  []sad.SA // to be installed at takeOver, or when the peer uses the new SAs
+	takeOver time.Time
+	path     struct{ local, remote netip.AddrPort }
 
 	// Guarded by m.mu.
 	conn        *connection // nil until the peer is known
@@ -52,6 +57,15 @@ type saKey struct {
 	spi       sad.SPI
 	direction sad.Direction
 }
+
+// How an IKE SA takes over from an older one of the same peer (RFC 7296 section
+// 2.4). The peer that called may not have the keys yet when this side has: traffic
+// goes the old way until it uses them, for takeOverAfter at most, and what it sent
+// before comes by the old SAs for oldStays.
+const (
+	takeOverAfter = time.Second
+	oldStays      = 3 * time.Second
+)
 
 // natKeepalive is the interval of RFC 3948 section 4.
 const natKeepalive = 20 * time.Second
@@ -104,6 +118,9 @@ func (s *session) wake() time.Time {
 	if s.nat && s.keepalive.Before(next) {
 		next = s.keepalive
 	}
+	if len(s.waiting) > 0 && s.takeOver.Before(next) {
+		next = s.takeOver
+	}
 	return next
 }
 
@@ -111,6 +128,13 @@ func (s *session) wake() time.Time {
 // has ended.
 func (s *session) step(in ike.Input) bool {
 	now := s.m.now()
+	ev, _ := in.(ike.PlaneEvent)
+	if len(s.waiting) > 0 && (ev.Event.Kind == sad.FirstInbound || !now.Before(s.takeOver)) {
+		for _, sa := range s.waiting {
+			s.install(sa)
+		}
+		s.waiting = nil
+	}
 	if _, tick := in.(ike.Tick); tick {
 		if s.nat && !now.Before(s.keepalive) {
 			s.m.plane.SendKeepalive(s.path.local, s.path.remote)
@@ -150,6 +174,11 @@ func (s *session) carryOut(effects []ike.Effect) bool {
 		case ike.Send:
 			s.m.send(s.log, e)
 		case ike.Install:
+			if s.succeeds && !s.initiator && e.SA.Direction == sad.Out {
+				s.succeeds = false
+				s.waiting, s.takeOver = append(s.waiting, e.SA), s.m.now().Add(takeOverAfter)
+				continue
+			}
 			s.install(e.SA)
 		case ike.Remove:
 			s.remove(saKey{e.SPI, e.Direction})
@@ -191,6 +220,7 @@ func (s *session) install(sa sad.SA) {
 }
 
 func (s *session) remove(key saKey) {
+	s.waiting = slices.DeleteFunc(s.waiting, func(sa sad.SA) bool { return key == saKey{sa.SPI, sa.Direction} })
 	sa, ok := s.installed[key]
 	if !ok {
 		return

@@ -32,7 +32,8 @@ func (m *Manager) sessionEstablished(s *session, e ike.Established) {
 			s.cancel()
 			return
 		}
-		other.cancel()
+		s.succeeds = true
+		time.AfterFunc(oldStays, other.cancel)
 	}
 	c.active, c.inherits = s, false
 	c.up, c.rekeys = e, 0
