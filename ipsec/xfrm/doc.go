@@ -10,6 +10,6 @@
 // and SAs have no interface, and IKE and Neighbor Discovery are let past them.
 //
 // What the kernel cannot do is refused by name: selecting by DSCP or flow label,
-// opaque ports, dummy packets, hop limits, AH with GMAC. After a restart the SAs of
-// the process before are removed, because their IKE SAs are gone.
+// opaque ports, dummy packets, hop limits, AH with GMAC. What is in the kernel
+// outlives the process: adopt.go says what the next one takes over.
 package xfrm
