@@ -74,11 +74,16 @@ func (h *Host) Run(t testing.TB, args ...string) string {
 // Inside runs f with its thread in the namespace; sockets made by f stay there.
 func (h *Host) Inside(t testing.TB, f func() error) {
 	t.Helper()
+	inside(t, h.NS, f)
+}
+
+func inside(t testing.TB, ns string, f func() error) {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() {
 		// Never unlocked: the thread ends with the goroutine.
 		runtime.LockOSThread()
-		n, err := netns.GetFromName(h.NS)
+		n, err := netns.GetFromName(ns)
 		if err != nil {
 			done <- err
 			return
@@ -91,13 +96,21 @@ func (h *Host) Inside(t testing.TB, f func() error) {
 		done <- f()
 	}()
 	if err := <-done; err != nil {
-		t.Fatalf("in %s: %v", h.NS, err)
+		t.Fatalf("in %s: %v", ns, err)
 	}
 }
 
 // Two makes two hosts on one wire, each with inner addresses on its loopback and
 // the other's routed into ipsec0. On the wire only protected packets pass.
 func Two(t testing.TB, kinds [2]Kind) [2]*Host {
+	t.Helper()
+	return twoOn(t, kinds, func(hosts [2]*Host) {
+		Run(t, "ip", "-n", hosts[0].NS, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", hosts[1].NS)
+	})
+}
+
+// twoOn is Two with a way of its own to give both hosts a device called wire.
+func twoOn(t testing.TB, kinds [2]Kind, join func([2]*Host)) [2]*Host {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root: it makes network namespaces")
@@ -116,7 +129,7 @@ func Two(t testing.TB, kinds [2]Kind) [2]*Host {
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", h.NS).Run() })
 		hosts[i] = h
 	}
-	Run(t, "ip", "-n", hosts[0].NS, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", hosts[1].NS)
+	join(hosts)
 	for i, h := range hosts {
 		ip := func(args ...string) { Run(t, append([]string{"ip", "-n", h.NS}, args...)...) }
 		ip("addr", "add", h.Outer4.String()+"/24", "dev", "wire")

@@ -40,7 +40,13 @@ func (l Link) String() string {
 
 // InUDP is a tunnel of ESP in UDP.
 func InUDP(suite string) Link {
-	return Link{Needs: []sad.Need{{Protocol: sad.ESP}}, Suites: []string{suite}, UDP: true}
+	l := tunnel(sad.ESP, suite)
+	l.UDP = true
+	return l
+}
+
+func tunnel(p sad.Protocol, suite string) Link {
+	return Link{Needs: []sad.Need{{Protocol: p}}, Suites: []string{suite}}
 }
 
 // HostToHost says whether all is between the hosts themselves.
