@@ -106,7 +106,7 @@ func (m *Manager) newSession(sa *ike.SA, initiator bool) *session {
 	return &session{
 		m: m, sa: sa, initiator: initiator, log: m.log,
 		inbox: make(chan ike.Input, inboxSize), done: make(chan struct{}),
-		installed: map[saKey]sad.SA{},
+		installed: map[saKey]sad.SA{}, pairs: map[string]ike.ChildUp{},
 	}
 }
 
@@ -128,7 +128,7 @@ func (m *Manager) launch(s *session, first []ike.Effect) {
 func (m *Manager) env() ike.Env {
 	return ike.Env{
 		Rand: m.rand, AllocateSPI: m.plane.AllocateSPI,
-		FindPeer: m.findPeer, Suites: m.suites, ForceEncap: m.forceEncap,
+		FindPeer: m.findPeer, Suites: m.suites, ForceEncap: m.forceEncap, Taken: m.taken,
 	}
 }
 
@@ -181,8 +181,8 @@ func (m *Manager) refusedPackets(ev sad.Event) Event {
 		}
 	}
 	for _, c := range m.conns {
-		if c.policy == ev.Policy {
-			out.Policy = c.Name
+		if i := slices.Index(c.policies, ev.Policy); i >= 0 {
+			out.Policy = c.Children[i].Name
 		}
 	}
 	return out
@@ -199,13 +199,13 @@ func (m *Manager) planeEvent(ev sad.Event) {
 		m.event(m.refusedPackets(ev))
 	case sad.Acquire:
 		for _, c := range m.conns {
-			if c.policy == ev.Policy {
+			if slices.Contains(c.policies, ev.Policy) {
 				c.wake()
 			}
 		}
 	case sad.Inherited:
 		for _, c := range m.conns {
-			if c.policy == ev.Policy && c.active == nil {
+			if slices.Contains(c.policies, ev.Policy) && c.active == nil {
 				c.inherits = true
 				c.wake()
 			}

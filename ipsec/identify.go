@@ -23,7 +23,7 @@ func (m *Manager) findPeer(q ike.Query) (ike.Peer, *ike.Reason) {
 		if !q.LocalID.IsZero() && !c.LocalID.IsZero() && q.LocalID != c.LocalID {
 			continue
 		}
-		return c.peer(c.policy, m.forceEncap), nil
+		return c.peer(m.forceEncap), nil
 	}
 	var expected []string
 	var caller *connection

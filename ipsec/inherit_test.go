@@ -36,7 +36,8 @@ func TestTheSideThatAnswersCallsWhenItInheritsSAs(t *testing.T) {
 		// hq must not use keys that the branch may not have, nor refuse what it sent by
 		// the old ones.
 		held := []int{hq.plane.held()}
-		for _, pause := range []time.Duration{takeOverAfter, oldStays + closeGrace} {
+		tested := 5 * time.Second // of forward secrecy, by a rekey
+		for _, pause := range []time.Duration{takeOverAfter, oldStays + closeGrace + tested} {
 			time.Sleep(pause)
 			synctest.Wait()
 			held = append(held, hq.plane.held())
@@ -45,7 +46,7 @@ func TestTheSideThatAnswersCallsWhenItInheritsSAs(t *testing.T) {
 			t.Errorf("hq had %v SAs, want 3 before it takes over, 4 then, 2 in the end", held)
 		}
 		a, b := hq.one(t), branch.one(t)
-		if a.State != Up || b.State != Up || a.In == before.In {
+		if a.State != Up || b.State != Up || a.Children[0].In == before.Children[0].In {
 			t.Errorf("hq %+v, branch %+v", a, b)
 		}
 		if branch.conns["hq"].inherits {

@@ -171,15 +171,17 @@ func (m *Manager) Apply(conns []Connection, manual Manual) error {
 	for _, c := range conns {
 		held := m.conns[c.Name]
 		if held == nil || !reflect.DeepEqual(held.Connection, c) {
-			m.nextPolicy++
-			held = newConnection(m, c, m.nextPolicy)
+			held = newConnection(m, c)
+			for range c.Children {
+				m.nextPolicy++
+				held.policies = append(held.policies, m.nextPolicy)
+			}
 		}
 		wanted[c.Name] = held
 		order = append(order, c.Name)
-		policies = append(policies, sad.Policy{
-			ID: held.policy, Name: c.Name, Action: sad.Protect,
-			LocalTS: selectors(c.LocalNetworks), RemoteTS: selectors(c.RemoteNetworks),
-		})
+		for i := range c.Children {
+			policies = append(policies, held.entry(i))
+		}
 	}
 	m.settleByHand(byHand)
 	// The new SPD first: between the two steps a removed network is refused,

@@ -167,10 +167,17 @@ func (s *side) one(t *testing.T) Status {
 func connection0(name, peer string, initiate bool, psk string, local, remote string) Connection {
 	return Connection{
 		Name: name, Peer: peer, Initiate: initiate, PSK: []byte(psk),
+		IKE:         crypto.DefaultIKESuites(),
+		Children:    []Child{child0(name, local, remote)},
+		IKELifetime: 4 * time.Hour, DPD: 30 * time.Second,
+	}
+}
+
+func child0(name, local, remote string) Child {
+	return Child{
+		Name: name, Protocol: sad.ESP, Suites: crypto.DefaultESPSuites(), Lifetime: time.Hour,
 		LocalNetworks:  []netip.Prefix{netip.MustParsePrefix(local)},
 		RemoteNetworks: []netip.Prefix{netip.MustParsePrefix(remote)},
-		IKE:            crypto.DefaultIKESuites(), ESP: crypto.DefaultESPSuites(),
-		ChildLifetime: time.Hour, IKELifetime: 4 * time.Hour, DPD: 30 * time.Second,
 	}
 }
 
@@ -195,11 +202,11 @@ const key = "correct horse battery staple"
 func TestTunnelComesUpAndGoesDownCleanly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, hq, branch := twoOffices(t, key, key, false)
-		time.Sleep(5 * time.Second)
+		time.Sleep(15 * time.Second) // past the test of forward secrecy
 		synctest.Wait()
 		for _, s := range []*side{hq, branch} {
 			st := s.one(t)
-			if st.State != Up || st.Problem != nil || st.In == 0 || st.Out == 0 || !st.NAT {
+			if st.State != Up || st.Problem != nil || st.Children[0].In == 0 || st.Children[0].Out == 0 || !st.NAT {
 				t.Errorf("status %+v, want up", st)
 			}
 			if n := s.plane.held(); n != 2 {
@@ -233,7 +240,7 @@ func TestBothSidesMayCallAtOnce(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		a, b := hq.one(t), branch.one(t)
-		if a.State != Up || b.State != Up || a.In != b.Out || a.Out != b.In {
+		if a.State != Up || b.State != Up || a.Children[0].In != b.Children[0].Out || a.Children[0].Out != b.Children[0].In {
 			t.Errorf("the sides do not agree on one tunnel:\n%+v\n%+v", a, b)
 		}
 		for _, s := range []*side{hq, branch} {
@@ -337,7 +344,7 @@ func TestUnchangedConnectionKeepsItsTunnel(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if after := hq.one(t); after.In != before.In || after.Since != before.Since {
+		if after := hq.one(t); after.Children[0].In != before.Children[0].In || after.Since != before.Since {
 			t.Errorf("an apply without change restarted the tunnel")
 		}
 		if err := hq.Apply(nil, Manual{}); err != nil {

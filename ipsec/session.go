@@ -48,13 +48,14 @@ type session struct {
 	remote      netip.Addr  // for the half-open limits
 	halfOpen    bool
 	established time.Time
-	childUp     bool
+	pairs       map[string]ike.ChildUp // in use, by the child's name
 	reason      ike.Reason
 }
 
 // saKey names an SA within one IKE SA.
 type saKey struct {
 	spi       sad.SPI
+	protocol  sad.Protocol
 	direction sad.Direction
 }
 
@@ -181,7 +182,7 @@ func (s *session) carryOut(effects []ike.Effect) bool {
 			}
 			s.install(e.SA)
 		case ike.Remove:
-			s.remove(saKey{e.SPI, e.Direction})
+			s.remove(saKey{e.SPI, e.Protocol, e.Direction})
 		case ike.Established:
 			s.nat = e.NAT
 			s.path.local, s.path.remote = e.Local, e.Remote
@@ -215,12 +216,12 @@ func (s *session) install(sa sad.SA) {
 		s.post(ike.Close)
 		return
 	}
-	s.installed[saKey{sa.SPI, sa.Direction}] = sa
+	s.installed[saKey{sa.SPI, sa.Protocol, sa.Direction}] = sa
 	s.m.owned(s, sa.ID())
 }
 
 func (s *session) remove(key saKey) {
-	s.waiting = slices.DeleteFunc(s.waiting, func(sa sad.SA) bool { return key == saKey{sa.SPI, sa.Direction} })
+	s.waiting = slices.DeleteFunc(s.waiting, func(sa sad.SA) bool { return key == saKey{sa.SPI, sa.Protocol, sa.Direction} })
 	sa, ok := s.installed[key]
 	if !ok {
 		return

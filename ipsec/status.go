@@ -27,21 +27,33 @@ type Status struct {
 	Since         time.Time
 	Local, Remote netip.AddrPort
 	// NAT says that ESP is carried in UDP because of a NAT, real or forced.
-	NAT                bool
-	RemoteID           string
-	IKESuite, ESPSuite string
-	In, Out            sad.SPI
+	NAT      bool
+	RemoteID string
+	IKESuite string
+	// Children are in the order of Connection.Children.
+	Children []ChildStatus
 	// Received and Sent are what all ESP SAs of this connection carried since
 	// it was configured. Received.Last is when the last packet came.
 	Received, Sent sad.Usage
-	// Rekeys counts replaced child SAs of the present tunnel.
+	// Rekeys counts replaced child SAs of the present tunnel, of all children.
 	Rekeys int
-	// LocalTS and RemoteTS are the networks as negotiated, or as configured
-	// while there is no tunnel.
-	LocalTS, RemoteTS []sad.Selector
 	// Problem is nil or the last failure; ProblemAt when it happened.
 	Problem   *ike.Reason
 	ProblemAt time.Time
+}
+
+// ChildStatus is how one pair of SAs is.
+type ChildStatus struct {
+	Name     string
+	Protocol sad.Protocol
+	Mode     sad.Mode
+	Up       bool
+	Suite    string
+	ESN      bool
+	In, Out  sad.SPI
+	// LocalTS and RemoteTS are the networks as negotiated, or as configured
+	// while there is no tunnel.
+	LocalTS, RemoteTS []sad.Selector
 }
 
 // Event is something that a person may want to read later.

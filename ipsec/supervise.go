@@ -25,13 +25,14 @@ const (
 )
 
 // connection is a Connection and what is known of it. Everything but the
-// embedded value, m, policy, kick is guarded by m.mu.
+// embedded value, m, policies, kick is guarded by m.mu.
 type connection struct {
 	Connection
-	m      *Manager
-	policy uint32
-	kick   chan struct{}
-	cancel context.CancelFunc
+	m *Manager
+	// policies are the IDs of the children's, in their order.
+	policies []uint32
+	kick     chan struct{}
+	cancel   context.CancelFunc
 
 	addrs    []netip.Addr
 	active   *session // established; the one that counts
@@ -42,15 +43,14 @@ type connection struct {
 	failedAt time.Time
 	settled  struct{ received, sent sad.Usage }
 	up       ike.Established
-	child    ike.ChildUp
 	rekeys   int
 	// inherits says that the peer takes the IKE SA of an earlier process for alive,
 	// because traffic comes by its SAs: it will not call, so this side has to.
 	inherits bool
 }
 
-func newConnection(m *Manager, c Connection, policy uint32) *connection {
-	conn := &connection{Connection: c, m: m, policy: policy, kick: make(chan struct{}, 1),
+func newConnection(m *Manager, c Connection) *connection {
+	conn := &connection{Connection: c, m: m, kick: make(chan struct{}, 1),
 		cancel: func() {}, state: Waiting, since: m.now()}
 	if c.Initiate {
 		conn.state = Connecting
@@ -188,7 +188,7 @@ func (c *connection) call(attempt int) *session {
 		m.failed(c, ike.Reason{Code: ike.NoAnswer, Detail: err.Error()})
 		return nil
 	}
-	sa, effects, err := ike.NewInitiator(m.env(), c.peer(c.policy, m.forceEncap), local, remote, m.now())
+	sa, effects, err := ike.NewInitiator(m.env(), c.peer(m.forceEncap), local, remote, m.now())
 	if err != nil {
 		m.failed(c, ike.Reason{Code: ike.InternalError, Detail: err.Error()})
 		return nil

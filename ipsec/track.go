@@ -1,6 +1,7 @@
 package ipsec
 
 import (
+	"net/netip"
 	"time"
 
 	"gatehouse/ipsec/ike"
@@ -63,11 +64,11 @@ func (m *Manager) prefer(s, other *session, e ike.Established) bool {
 	return s.initiator == weAreSmaller
 }
 
-// childUp records the pair of ESP SAs in use.
+// childUp records a pair of SAs in use.
 func (m *Manager) childUp(s *session, e ike.ChildUp) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.childUp = true
+	s.pairs[e.Child] = e
 	c := s.conn
 	if c == nil || c.active != s {
 		return
@@ -75,25 +76,29 @@ func (m *Manager) childUp(s *session, e ike.ChildUp) {
 	if e.Replaces != 0 {
 		c.rekeys++
 	}
-	c.child, c.problem = e, nil
+	if len(s.pairs) == len(c.Children) {
+		c.problem = nil
+	}
 	if c.state != Up {
 		c.set(Up, m.now())
 		m.event(Event{Time: c.since, Connection: c.Name, Up: true, Remote: c.up.Remote})
 	}
-	m.log.Info("tunnel in use", "branch", c.Name, "spi_in", e.In, "spi_out", e.Out, "suite", e.Suite.String(), "rekey", e.Replaces != 0)
+	m.log.Info("tunnel in use", "branch", c.Name, "child", e.Child, "spi_in", e.In, "spi_out", e.Out, "suite", e.Suite.String(), "rekey", e.Replaces != 0)
 }
 
-// childDown notes that a pair is gone; the tunnel is down if it was the one in
-// use.
+// childDown notes that a pair is gone; the tunnel is down if it was the last one
+// in use.
 func (m *Manager) childDown(s *session, e ike.ChildDown) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := s.conn
-	if c == nil || c.active != s || c.child.In != e.In {
+	if s.pairs[e.Child].In != e.In {
 		return
 	}
-	s.childUp = false
-	c.set(Connecting, m.now())
+	delete(s.pairs, e.Child)
+	if c != nil && c.active == s && len(s.pairs) == 0 {
+		c.set(Connecting, m.now())
+	}
 }
 
 // problem notes a failure that leaves the IKE SA alive. peer is the connection
@@ -276,7 +281,7 @@ func (c *connection) set(to State, now time.Time) {
 func (c *connection) fail(now time.Time, r ike.Reason) {
 	again := c.problem != nil && c.problem.Code == r.Code && c.problem.ByPeer == r.ByPeer
 	c.problem, c.failedAt = &r, now
-	if c.active == nil || !c.active.childUp {
+	if c.active == nil || len(c.active.pairs) == 0 {
 		c.set(Down, now)
 	}
 	if !again {
@@ -295,7 +300,6 @@ func (m *Manager) Status() []Status {
 		c := m.conns[name]
 		st := Status{
 			Name: c.Name, State: c.state, Since: c.since,
-			LocalTS: selectors(c.LocalNetworks), RemoteTS: selectors(c.RemoteNetworks),
 			Received: c.settled.received, Sent: c.settled.sent,
 		}
 		if c.problem != nil {
@@ -316,12 +320,48 @@ func (m *Manager) Status() []Status {
 		if s := c.active; s != nil {
 			st.Local, st.Remote, st.NAT = c.up.Local, c.up.Remote, c.up.NAT
 			st.RemoteID, st.IKESuite = c.up.RemoteID.String(), c.up.Suite.String()
-			if s.childUp {
-				st.ESPSuite, st.In, st.Out = c.child.Suite.String(), c.child.In, c.child.Out
-				st.LocalTS, st.RemoteTS, st.Rekeys = c.child.LocalTS, c.child.RemoteTS, c.rekeys
-			}
+			st.Rekeys = c.rekeys
+		}
+		for _, child := range c.Children {
+			st.Children = append(st.Children, c.childStatus(child))
 		}
 		out = append(out, st)
 	}
 	return out
+}
+
+// childStatus is how one child is. Needs m.mu.
+func (c *connection) childStatus(child Child) ChildStatus {
+	st := ChildStatus{
+		Name: child.Name, Protocol: child.Protocol, Mode: child.Mode,
+		LocalTS: selectors(child.LocalNetworks), RemoteTS: selectors(child.RemoteNetworks),
+	}
+	if c.active == nil {
+		return st
+	}
+	up, ok := c.active.pairs[child.Name]
+	if !ok {
+		return st
+	}
+	st.Up, st.Suite, st.ESN, st.In, st.Out = true, up.Suite.String(), up.ESN, up.In, up.Out
+	st.LocalTS, st.RemoteTS = up.LocalTS, up.RemoteTS
+	return st
+}
+
+// taken says which other connection has a transport mode SA to an address.
+func (m *Manager) taken(peer string, remote netip.Addr) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range m.order {
+		c := m.conns[name]
+		if name == peer || c.active == nil || c.up.Remote.Addr() != remote {
+			continue
+		}
+		for _, up := range c.active.pairs {
+			if up.Mode == sad.Transport {
+				return name
+			}
+		}
+	}
+	return ""
 }

@@ -21,6 +21,8 @@ type Document struct {
 	Schedules []Schedule `json:"schedules,omitempty"`
 	Firewall  Firewall   `json:"firewall"`
 	Branches  []Branch   `json:"branches,omitempty"`
+	// Children are what branches carry beside their own networks.
+	Children []Child `json:"children,omitempty"`
 	// ManualSAs and Policies are the entries of the SAD and the SPD that an
 	// admin keys and orders by hand (RFC 4301 4.4).
 	ManualSAs []ManualSA `json:"manual_sas,omitempty"`

@@ -24,9 +24,10 @@ type Branch struct {
 	Peer  string `json:"peer,omitempty"`
 	Start Start  `json:"start" jsonschema:"enum=always,enum=answer"`
 	// LocalNetworks and RemoteNetworks are what the tunnel joins. At least one
-	// each, of matching families.
-	LocalNetworks  []netip.Prefix `json:"local_networks" jsonschema:"minItems=1"`
-	RemoteNetworks []netip.Prefix `json:"remote_networks" jsonschema:"minItems=1"`
+	// each, of matching families; or none at all if Children of the branch say what
+	// it carries.
+	LocalNetworks  []netip.Prefix `json:"local_networks"`
+	RemoteNetworks []netip.Prefix `json:"remote_networks"`
 	// LocalID and RemoteID are IKE identities: an IP address, a DNS name or a
 	// mail address. Empty LocalID means the WAN address in use; empty RemoteID
 	// means the peer's address.

@@ -96,6 +96,7 @@ func another(v reflect.Value) reflect.Value {
 		n.SetInt(v.Int() + 1)
 	case reflect.Uint16, reflect.Uint32:
 		n.SetUint(v.Uint() + 1)
+	case reflect.Slice:
 	case reflect.Struct:
 		for i := range v.NumField() {
 			n.Field(i).Set(another(v.Field(i)))

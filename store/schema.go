@@ -40,6 +40,13 @@ func Schema() []byte {
 	return append(text, '\n')
 }
 
+// JSONSchemaExtend gives the form of proposals, of ESP or of AH.
+func (Child) JSONSchemaExtend(s *jsonschema.Schema) {
+	if list, ok := s.Properties.Get("proposals"); ok {
+		list.Items.Pattern = suitePattern(false) + "|" + ahPattern()
+	}
+}
+
 // JSONSchemaExtend gives the form of proposals.
 func (Branch) JSONSchemaExtend(s *jsonschema.Schema) {
 	for field, ike := range map[string]bool{"ike_proposals": true, "esp_proposals": false} {

@@ -109,6 +109,13 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 		doc.Schedules = append(doc.Schedules, s)
 	}
 	doc.System.TimeZone = choose("", "Europe/London")
+	for i, b := range doc.Branches {
+		doc.Children = append(doc.Children, Child{Name: fmt.Sprintf("child-%d", i), Enabled: r.IntN(2) == 0, Branch: b.Name, Protocol: "esp", Mode: "tunnel",
+			LocalNetworks: prefixes("10.0.1.0/24"), RemoteNetworks: prefixes(fmt.Sprintf("10.%d.7.0/24", 100+i)), Proposals: []string{"aes256gcm16-ecp256"}, RekeySeconds: 600, Note: "more"})
+		if _, err := netip.ParseAddr(b.Peer); err == nil {
+			doc.Children = append(doc.Children, Child{Name: fmt.Sprintf("hosts-%d", i), Branch: b.Name, Protocol: choose("esp", "ah"), Mode: "transport"})
+		}
+	}
 	for i := range some() {
 		l := List{Name: fmt.Sprintf("list-%d", i), Note: "ü", Entries: ranges("192.0.2.0/24", "192.0.3.7-192.0.3.9", "2001:db8::/32")}
 		l.Entries = l.Entries[r.IntN(2):]

@@ -73,12 +73,37 @@ func readSuite(name string, ike bool) (words []string, fault string) {
 	return words, ""
 }
 
+// AHSuiteFault is SuiteFault for a child that is only authenticated.
+func AHSuiteFault(name string, a Algorithms) string {
+	words := strings.Split(name, "-")
+	if !slices.Contains(suiteWords.integrities, words[0]) {
+		return fmt.Sprintf("%q is not known; a proposal of AH is an integrity such as sha256", words[0])
+	}
+	if rest := words[1:]; len(rest) > 1 || len(rest) == 1 && !slices.Contains(suiteWords.groups, rest[0]) {
+		return fmt.Sprintf("%q is not known there; only a key exchange group may follow", rest[0])
+	}
+	return carefulFault(words, a)
+}
+
+// ahPattern is the form of proposals of AH for the schema.
+func ahPattern() string {
+	return "^(" + strings.Join(suiteWords.integrities, "|") + ")(-(" + strings.Join(suiteWords.groups, "|") + "))?$"
+}
+
 // SuiteFault says what is wrong with a branch's proposal; empty if nothing is.
 func SuiteFault(name string, ike bool, a Algorithms) string {
 	words, fault := readSuite(name, ike)
-	if fault != "" {
-		return fault
+	if fault == "" {
+		fault = carefulFault(words, a)
 	}
+	if fault == "" && a == AlgorithmsStrict && ike && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "prf") }) {
+		return "strict algorithms need -prfsha384 or -prfsha512 in front of the group"
+	}
+	return fault
+}
+
+// carefulFault says which word of a proposal a branch is too careful for.
+func carefulFault(words []string, a Algorithms) string {
 	for _, word := range words {
 		switch {
 		case a == AlgorithmsStrict && !slices.Contains(strictWords, word):
@@ -86,9 +111,6 @@ func SuiteFault(name string, ike bool, a Algorithms) string {
 		case a != AlgorithmsLegacy && slices.Contains(legacyWords, word):
 			return word + " can be broken, or soon will be: if the other side has nothing better, choose the legacy algorithms for this branch"
 		}
-	}
-	if a == AlgorithmsStrict && ike && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "prf") }) {
-		return "strict algorithms need -prfsha384 or -prfsha512 in front of the group"
 	}
 	return ""
 }

@@ -85,6 +85,7 @@ func (d Document) validate(people names) error {
 	c.outside(d)
 	c.following(d)
 	c.branches(d)
+	c.children(d)
 	c.services(d)
 	c.manual(d)
 	if len(c.found) == 0 {

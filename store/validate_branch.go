@@ -22,29 +22,59 @@ func (c *checker) branches(d Document) {
 		}
 	}
 	for i, b := range d.Branches {
-		at := fmt.Sprintf("branches[%d]", i)
+		at := indexed("branches", i)
 		c.mistakable(at, b, d.Branches[:i])
-		for j, n := range b.RemoteNetworks {
+		if len(b.LocalNetworks)+len(b.RemoteNetworks) > 0 || !slices.ContainsFunc(d.Children, func(ch Child) bool { return ch.Branch == b.Name }) {
+			c.joined(at, b.LocalNetworks, b.RemoteNetworks)
+		}
+	}
+	var before []Joint
+	for _, j := range d.Joints() {
+		for k, n := range j.Remote {
 			if !n.IsValid() {
 				continue
 			}
-			field := fmt.Sprintf("%s.remote_networks[%d]", at, j)
+			field := fmt.Sprintf("%s.remote_networks[%d]", j.at, k)
 			for _, t := range taken {
-				if t.prefix.Overlaps(n) {
+				if t.prefix.Overlaps(n) && t.whose != ofBranch(j) {
 					c.bad(field, "overlap", "%s overlaps %s (%s)", n, t.whose, t.prefix)
 				}
 			}
-			c.reachable(field, n, b, d.Routes)
-			taken = append(taken, network{n, "a network of branch " + b.Name})
+			for _, o := range before {
+				// Children of one branch may have one side in common: both would make
+				// two tunnels for the same packets.
+				if o.Branch == j.Branch && overlap(o.Remote, []netip.Prefix{n}) && overlap(o.Local, j.Local) {
+					c.bad(field, "overlap", "%s to the same networks goes through another tunnel of branch %s already", n, j.Branch)
+				}
+			}
+			c.reachable(field, n, j, d.Routes)
+			taken = append(taken, network{n, ofBranch(j)})
 		}
+		before = append(before, j)
 	}
 }
+
+func ofBranch(j Joint) string { return "a network of branch " + j.Branch }
+
+func overlap(a, b []netip.Prefix) bool {
+	for _, p := range a {
+		for _, q := range b {
+			if p.IsValid() && q.IsValid() && p.Overlaps(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// indexed is one of a list, as in branches[0].
+func indexed(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
 // reachable refuses what would keep traffic for a remote network out of the
 // tunnel: a local network inside it, and a static route at least as specific
 // as the tunnel's own, which would carry the packets past it unprotected.
-func (c *checker) reachable(field string, remote netip.Prefix, b Branch, routes []Route) {
-	for _, l := range b.LocalNetworks {
+func (c *checker) reachable(field string, remote netip.Prefix, j Joint, routes []Route) {
+	for _, l := range j.Local {
 		if l.IsValid() && l.Overlaps(remote) && l.Bits() >= remote.Bits() {
 			c.bad(field, "overlap", "%s overlaps the local network %s", remote, l)
 		}
@@ -86,12 +116,6 @@ func (c *checker) branch(at string, b Branch) {
 		c.bad(at+".psk", "required", "a shared key is needed")
 	} else if n < minPSK || n > maxPSK {
 		c.bad(at+".psk", "length", "must have %d to %d bytes", minPSK, maxPSK)
-	}
-	c.someNetworks(at+".local_networks", b.LocalNetworks)
-	c.someNetworks(at+".remote_networks", b.RemoteNetworks)
-	if len(b.LocalNetworks) > 0 && len(b.RemoteNetworks) > 0 {
-		c.partners(at+".local_networks", b.LocalNetworks, b.RemoteNetworks)
-		c.partners(at+".remote_networks", b.RemoteNetworks, b.LocalNetworks)
 	}
 	c.proposals(at+".ike_proposals", b.IKEProposals, true, b.Algorithms)
 	c.proposals(at+".esp_proposals", b.ESPProposals, false, b.Algorithms)

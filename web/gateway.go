@@ -162,8 +162,26 @@ type Tunnel struct {
 	LastInbound time.Time `json:"last_inbound,omitzero"` // zero if nothing came yet
 	LocalNets   []string  `json:"local_nets"`
 	RemoteNets  []string  `json:"remote_nets"`
+	// Children are its pairs of SAs; ESPSuite, SPIIn and SPIOut are of the first
+	// that is up.
+	Children []TunnelChild `json:"children,omitempty"`
 	// Problem is nil or why the tunnel is not up (or not whole).
 	Problem *Problem `json:"problem,omitempty"`
+}
+
+// TunnelChild is one pair of SAs of a tunnel.
+type TunnelChild struct {
+	Name     string `json:"name"`
+	Up       bool   `json:"up"`
+	Protocol string `json:"protocol"` // ESP or AH
+	Mode     string `json:"mode"`     // tunnel or transport
+	Suite    string `json:"suite"`
+	// ESN says that sequence numbers have 64 bits.
+	ESN        bool     `json:"esn"`
+	SPIIn      string   `json:"spi_in"`
+	SPIOut     string   `json:"spi_out"`
+	LocalNets  []string `json:"local_nets"`
+	RemoteNets []string `json:"remote_nets"`
 }
 
 // Problem is a typed failure, told to a person.

@@ -96,6 +96,17 @@ var explanations = map[string]explanation{
 	"peer_error": {
 		ours: "%s reported an error.",
 		next: "See the log of the other side."},
+	"pfs_differs": {
+		ours:   "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently.",
+		byPeer: "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently there.",
+		next:   "Choose ESP proposals with the same group at their end on both sides, or without one on both."},
+	"mode_refused": {
+		ours:   "%s asks for a tunnel where transport mode is wanted.",
+		byPeer: "%s has no transport mode for this.",
+		next:   "Choose the same mode on both sides."},
+	"address_taken": {
+		ours: "%s shares its public address with another peer in transport mode: their packets could not be told apart.",
+		next: "Use tunnel mode for peers behind the same router."},
 	"unsupported_method": {
 		ours: "%s does not use a shared key.",
 		next: "Set the other side to a shared key."},

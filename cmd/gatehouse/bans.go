@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/firewall"
+	"gatehouse/ipsec"
 	"gatehouse/ipsec/ike"
 	"gatehouse/store"
 	"gatehouse/web"
@@ -135,7 +136,7 @@ func outside(doc store.Document, a netip.Addr) bool {
 	if slices.ContainsFunc(doc.Routes, func(r store.Route) bool { return holds(r.Destination) }) {
 		return false
 	}
-	return !slices.ContainsFunc(doc.Branches, func(b store.Branch) bool { return slices.ContainsFunc(b.RemoteNetworks, holds) })
+	return !slices.ContainsFunc(doc.Joints(), func(j store.Joint) bool { return slices.ContainsFunc(j.Remote, holds) })
 }
 
 // failed counts that somebody failed to prove who they are, and bans them if it
@@ -314,7 +315,7 @@ func (g *gateway) writeBans(ctx context.Context) {
 func (g *gateway) sparePeers(ctx context.Context) {
 	var peers []netip.Addr
 	for _, s := range g.ipsec.Status() {
-		if s.Remote.IsValid() && s.In != 0 {
+		if s.Remote.IsValid() && slices.ContainsFunc(s.Children, func(c ipsec.ChildStatus) bool { return c.Up }) {
 			peers = append(peers, s.Remote.Addr().Unmap())
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"gatehouse/ipsec"
 	"gatehouse/ipsec/esp"
 	"gatehouse/ipsec/sad"
@@ -75,8 +77,15 @@ func (c choice) open(log *slog.Logger, ike func(local, remote netip.AddrPort, ms
 
 // prepare is what the plane needs done to the socket of UDP 500.
 func (c choice) prepare() func(fd int, v6 bool) error {
-	if c.name == kernelPlane {
-		return xfrm.Bypass
+	return func(fd int, v6 bool) error {
+		// What also holds the peer leads into the tunnel by another table, which IKE
+		// passes by as the plane's own packets do.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, engineMark); err != nil {
+			return fmt.Errorf("mark the socket of IKE: %w", err)
+		}
+		if c.name == kernelPlane {
+			return xfrm.Bypass(fd, v6)
+		}
+		return nil
 	}
-	return nil
 }

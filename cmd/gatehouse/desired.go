@@ -49,7 +49,7 @@ func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 	if err := carriedOut(doc); err != nil {
 		return desired{}, err
 	}
-	if d.ipsec, err = connections(doc.Branches); err != nil {
+	if d.ipsec, err = connections(doc); err != nil {
 		return desired{}, err
 	}
 	if d.manual, err = byHand(doc); err != nil {
@@ -80,19 +80,17 @@ func carriedOut(doc store.Document) error {
 	return nil
 }
 
-func connections(branches []store.Branch) ([]ipsec.Connection, error) {
+func connections(doc store.Document) ([]ipsec.Connection, error) {
 	var out []ipsec.Connection
-	for _, b := range branches {
+	for _, b := range doc.Branches {
 		if !b.Enabled {
 			continue
 		}
 		c := ipsec.Connection{
 			Name: b.Name, Peer: b.Peer, Initiate: b.Start == store.StartAlways,
-			PSK:           []byte(b.PSK.Reveal()),
-			LocalNetworks: b.LocalNetworks, RemoteNetworks: b.RemoteNetworks,
-			ChildLifetime: seconds(b.RekeySeconds, defaultChildLifetime),
-			DPD:           seconds(b.DPDSeconds, defaultDPD),
-			IKELifetime:   ikeLifetime,
+			PSK:         []byte(b.PSK.Reveal()),
+			DPD:         seconds(b.DPDSeconds, defaultDPD),
+			IKELifetime: ikeLifetime,
 		}
 		var err error
 		if c.LocalID, err = identity(b.LocalID); err != nil {
@@ -105,10 +103,13 @@ func connections(branches []store.Branch) ([]ipsec.Connection, error) {
 		if c.IKE, err = suites(b.IKEProposals, crypto.ParseIKESuite, ike); err != nil {
 			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
 		}
-		if c.ESP, err = suites(b.ESPProposals, crypto.ParseESPSuite, esp); err != nil {
+		c.Legacy = b.Algorithms == store.AlgorithmsLegacy
+		if c.Children, err = children(doc, b, esp); err != nil {
 			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
 		}
-		out = append(out, c)
+		if len(c.Children) > 0 { // else all are switched off
+			out = append(out, c)
+		}
 	}
 	return out, nil
 }
@@ -177,10 +178,15 @@ func links(doc store.Document) network.Config {
 	for _, r := range doc.Routes {
 		c.Routes = append(c.Routes, network.Route{Destination: r.Destination, Via: r.Via})
 	}
-	for _, b := range doc.Branches {
-		for _, n := range b.RemoteNetworks {
-			if b.Enabled {
-				c.Routes = append(c.Routes, network.Route{Destination: n, Device: tunnelDevice, Source: ownAddress(doc, b, n.Addr().Is4())})
+	seen := map[netip.Prefix]bool{}
+	for _, j := range doc.Joints() {
+		for _, n := range j.Remote {
+			if seen[n] {
+				continue // children may have networks of the other side in common
+			}
+			seen[n] = true
+			if j.Enabled {
+				c.Routes = append(c.Routes, network.Route{Destination: n, Device: tunnelDevice, Source: ownAddressIn(doc, j.Local, n.Addr().Is4())})
 			}
 			c.Routes = append(c.Routes, network.Route{Destination: n, Unreachable: true, Metric: fallbackMetric})
 		}
@@ -189,14 +195,9 @@ func links(doc store.Document) network.Config {
 	return c
 }
 
-// ownAddress is the address that this gateway itself uses inside a tunnel: its
-// own in one of the branch's local networks, so that the SPD accepts what the
+// ownAddressIn is the address that this gateway itself uses inside a tunnel: its
+// first in one of the tunnel's local networks, so that the SPD accepts what the
 // gateway sends. Invalid if it has none there.
-func ownAddress(doc store.Document, b store.Branch, v4 bool) netip.Addr {
-	return ownAddressIn(doc, b.LocalNetworks, v4)
-}
-
-// ownAddressIn is this gateway's first address in one of the networks.
 func ownAddressIn(doc store.Document, networks []netip.Prefix, v4 bool) netip.Addr {
 	for _, i := range doc.Interfaces {
 		for _, a := range i.Addresses {

@@ -64,10 +64,14 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 			p.NAT = append(p.NAT, fn)
 		}
 	}
-	for _, b := range doc.Branches {
+	for _, j := range doc.Joints() {
 		// A disabled branch keeps its guard: its networks must not leave in
 		// clear just because the tunnel is switched off.
-		p.Tunnels = append(p.Tunnels, firewall.Tunnel{Name: b.Name, Local: b.LocalNetworks, Remote: b.RemoteNetworks})
+		if !j.Transport() {
+			p.Tunnels = append(p.Tunnels, firewall.Tunnel{Name: j.Branch, Local: j.Local, Remote: j.Remote})
+		}
+	}
+	for _, b := range doc.Branches {
 		if !b.Enabled {
 			continue
 		}

@@ -73,6 +73,30 @@ func guards(doc store.Document) []guarded {
 		tunnelled[p.Direction].AddSet(setOf(far))
 		out = append(out, g)
 	}
+	return append(out, betweenGateways(doc)...)
+}
+
+// betweenGateways are the peers that branches protect in transport mode. Whatever
+// this gateway says to them goes protected or not at all.
+func betweenGateways(doc store.Document) []guarded {
+	var out []guarded
+	for _, j := range doc.Joints() {
+		if !j.Transport() || !j.Enabled {
+			continue // a gateway may be spoken to in clear again
+		}
+		g := guarded{name: j.Branch, far: []netip.Prefix{netip.PrefixFrom(j.Peer, j.Peer.BitLen())}, peers: []netip.Addr{j.Peer}, on: true}
+		for _, i := range doc.Interfaces {
+			for _, a := range i.Addresses {
+				if i.Zone == store.ZoneWAN && a.Addr().Is4() == j.Peer.Is4() {
+					g.near = append(g.near, netip.PrefixFrom(a.Addr(), a.Addr().BitLen()))
+				}
+			}
+		}
+		if len(g.near) > 0 {
+			g.own = g.near[0].Addr()
+		}
+		out = append(out, g)
+	}
 	return out
 }
 

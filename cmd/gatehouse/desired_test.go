@@ -36,7 +36,7 @@ func TestAnOfficeBecomesInputsOfEachPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(d.ipsec) != 1 || !d.ipsec[0].Initiate || d.ipsec[0].DPD != defaultDPD ||
-		d.ipsec[0].ChildLifetime != time.Hour || len(d.ipsec[0].IKE) == 0 || len(d.ipsec[0].ESP) == 0 {
+		d.ipsec[0].Children[0].Lifetime != time.Hour || len(d.ipsec[0].IKE) == 0 || len(d.ipsec[0].Children[0].Suites) == 0 {
 		t.Errorf("connections %+v", d.ipsec)
 	}
 	if got := d.firewall.IKE; len(got) != 1 || got[0].Peer != netip.MustParseAddr("198.51.100.2") {

@@ -66,7 +66,7 @@ func newDirectory(doc store.Document, devices []store.Device, policy *firewall.P
 		}
 	}
 	for _, b := range doc.Branches {
-		for _, n := range b.RemoteNetworks {
+		for _, n := range doc.RemoteNetworks(b.Name) {
 			d.sites = append(d.sites, site{n, b.Name})
 		}
 		if a, err := netip.ParseAddr(b.Peer); err == nil {

@@ -89,7 +89,7 @@ func (g *gateway) Status() web.Status {
 		live[s.Name] = s
 	}
 	for _, b := range doc.Branches {
-		st.Tunnels = append(st.Tunnels, tunnel(b, live[b.Name]))
+		st.Tunnels = append(st.Tunnels, tunnel(b, doc, live[b.Name]))
 	}
 	for _, s := range g.ipsec.ManualStatus() {
 		st.ManualSAs = append(st.ManualSAs, web.ManualSA{
@@ -145,10 +145,10 @@ func (g *gateway) interfaces(doc store.Document) []web.Interface {
 }
 
 // tunnel is one branch as the pages show it.
-func tunnel(b store.Branch, s ipsec.Status) web.Tunnel {
+func tunnel(b store.Branch, doc store.Document, s ipsec.Status) web.Tunnel {
 	t := web.Tunnel{
 		Branch: b.Name, State: web.TunnelState(s.State), Since: s.Since,
-		LocalNets: texts(b.LocalNetworks), RemoteNets: texts(b.RemoteNetworks),
+		LocalNets: texts(b.LocalNetworks), RemoteNets: texts(doc.RemoteNetworks(b.Name)),
 	}
 	if !b.Enabled {
 		t.State = web.TunnelOff
@@ -156,12 +156,25 @@ func tunnel(b store.Branch, s ipsec.Status) web.Tunnel {
 	}
 	t.Local, t.Remote = addrPort(s.Local), addrPort(s.Remote)
 	t.NAT, t.RemoteID = s.NAT, s.RemoteID
-	t.IKESuite, t.ESPSuite = s.IKESuite, s.ESPSuite
+	t.IKESuite = s.IKESuite
 	t.BytesIn, t.PacketsIn, t.LastInbound = s.Received.Bytes, s.Received.Packets, s.Received.Last
 	t.BytesOut, t.PacketsOut = s.Sent.Bytes, s.Sent.Packets
 	t.Rekeys = s.Rekeys
-	if s.In != 0 {
-		t.SPIIn, t.SPIOut = s.In.String(), s.Out.String()
+	for _, c := range s.Children {
+		tc := web.TunnelChild{Name: c.Name, Up: c.Up, Protocol: "ESP", Mode: "tunnel", Suite: c.Suite, ESN: c.ESN, LocalNets: texts(c.LocalTS), RemoteNets: texts(c.RemoteTS)}
+		if c.Protocol == sad.AH {
+			tc.Protocol = "AH"
+		}
+		if c.Mode == sad.Transport {
+			tc.Mode = "transport"
+		}
+		if c.Up {
+			tc.SPIIn, tc.SPIOut = c.In.String(), c.Out.String()
+		}
+		if c.Up && t.SPIIn == "" {
+			t.ESPSuite, t.SPIIn, t.SPIOut = tc.Suite, tc.SPIIn, tc.SPIOut
+		}
+		t.Children = append(t.Children, tc)
 	}
 	if p := s.Problem; p != nil {
 		t.Problem = &web.Problem{Code: string(p.Code), ByPeer: p.ByPeer, Ours: p.Sent, Theirs: p.Got, Detail: p.Detail, At: s.ProblemAt}

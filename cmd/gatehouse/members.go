@@ -60,12 +60,7 @@ func (m *members) group(name string) string {
 
 // networks are those of a branch.
 func (m *members) networks(branch string) []netip.Prefix {
-	for _, b := range m.doc.Branches {
-		if b.Name == branch {
-			return b.RemoteNetworks
-		}
-	}
-	return nil
+	return m.doc.RemoteNetworks(branch)
 }
 
 // list gives the ID of the list of somebody, which it makes once.

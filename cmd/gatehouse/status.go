@@ -66,6 +66,16 @@ func printStatus(out io.Writer, st web.Status, now time.Time) error {
 			problem = fmt.Sprintf("%s (%s) %s", t.Problem.Code, who, t.Problem.Detail)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d bytes\t%d bytes\t%s\n", t.Branch, t.State, since(t.Since, now), t.Remote, t.BytesIn, t.BytesOut, problem)
+		if len(t.Children) < 2 {
+			continue
+		}
+		for _, c := range t.Children {
+			state := "down"
+			if c.Up {
+				state = "up"
+			}
+			fmt.Fprintf(w, "  %s\t%s\t\t%v\t%s %s\t%s\t\n", c.Name, state, c.RemoteNets, c.Protocol, c.Mode, c.Suite)
+		}
 	}
 	if len(st.ManualSAs) > 0 {
 		fmt.Fprintln(w, "\nMANUAL SA\tSTATE\tKEYS SINCE\tSPI\tPACKETS\tBYTES\tNUMBER\tCAME AGAIN\tPROBLEM")

@@ -237,13 +237,14 @@ func tunnelOf(doc store.Document, f firewall.Flow) *web.TunnelTaken {
 	}
 	var into, out *web.TunnelTaken
 	best := -1
-	for _, b := range doc.Branches {
-		if bits := longest(b.RemoteNetworks, f.Destination); bits > best {
+	for _, j := range doc.Joints() {
+		selected := has(j.Local, f.Source)
+		if bits := longest(j.Remote, f.Destination); bits > best || bits == best && bits >= 0 && selected {
 			best = bits
-			into = &web.TunnelTaken{Branch: b.Name, Enters: true, Selected: has(b.LocalNetworks, f.Source), Off: !b.Enabled}
+			into = &web.TunnelTaken{Branch: j.Branch, Enters: true, Selected: selected, Off: !j.Enabled}
 		}
-		if has(b.RemoteNetworks, f.Source) {
-			out = &web.TunnelTaken{Branch: b.Name, Selected: has(b.LocalNetworks, f.Destination), Off: !b.Enabled}
+		if has(j.Remote, f.Source) && (out == nil || !out.Selected) {
+			out = &web.TunnelTaken{Branch: j.Branch, Selected: has(j.Local, f.Destination), Off: !j.Enabled}
 		}
 	}
 	if into != nil {

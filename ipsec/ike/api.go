@@ -19,16 +19,16 @@ type Peer struct {
 	LocalID, RemoteID auth.Identity
 	// PSK is the pre-shared key, as bytes.
 	PSK []byte
-	// IKE and ESP are the acceptable suites, the best first.
-	IKE, ESP []crypto.Suite
-	// Policy is the ID of the sad.Policy this connection's children serve.
-	Policy uint32
-	// LocalTS and RemoteTS are the networks to join.
-	LocalTS, RemoteTS []sad.Selector
-	// ChildLifetime is the hard lifetime of a child SA; it is replaced at
-	// about nine tenths of it, jittered. IKELifetime is the same for the IKE
-	// SA itself.
-	ChildLifetime, IKELifetime time.Duration
+	// IKE are the acceptable suites, the best first.
+	IKE []crypto.Suite
+	// Legacy admits suites that are kept for old peers only (RFC 8221, RFC 8247).
+	// Without it they are neither offered nor accepted, even if they are listed.
+	Legacy bool
+	// Children are what is protected, at least one. The first is made in
+	// IKE_AUTH, each other one in a CREATE_CHILD_SA of its own.
+	Children []Child
+	// IKELifetime is the hard lifetime of the IKE SA, see Child.Lifetime.
+	IKELifetime time.Duration
 	// DPD is how long a silent peer is believed.
 	DPD time.Duration
 	// ForceEncap makes NAT detection report a NAT, so that ESP is always
@@ -36,6 +36,29 @@ type Peer struct {
 	ForceEncap bool
 	// ReplayWindow in packets for inbound SAs.
 	ReplayWindow uint32
+}
+
+// Child is one pair of SAs that a connection wants.
+//
+// IKEv2 makes one SA of one protocol each way (RFC 7296 section 1.3): ESP
+// inside AH, as IKEv1 could bundle them, cannot be negotiated. Who needs both
+// keys them by hand.
+type Child struct {
+	// Name is unique in the connection, for events.
+	Name string
+	// Policy is the ID of the sad.Policy that it serves.
+	Policy   uint32
+	Protocol sad.Protocol
+	// Mode is sad.Tunnel or sad.Transport.
+	Mode sad.Mode
+	// Suites are the acceptable ones, the best first.
+	Suites []crypto.Suite
+	// LocalTS and RemoteTS are the networks to join. With sad.Transport they are
+	// not set: the addresses of the IKE SA are meant.
+	LocalTS, RemoteTS []sad.Selector
+	// Lifetime is the hard one; the pair is replaced at about nine tenths of it,
+	// jittered.
+	Lifetime time.Duration
 }
 
 // Env is what a state machine may ask for while it runs.
@@ -51,6 +74,11 @@ type Env struct {
 	Suites func(remote netip.Addr) []crypto.Suite
 	// ForceEncap is asked by a responder, before it knows who calls.
 	ForceEncap bool
+	// Taken is asked by a responder before it makes a transport mode SA through a
+	// NAT: which other connection has one to the same address already, empty for
+	// none. Packets for two hosts behind one address could not be told apart (RFC
+	// 7296 section 2.23.1). nil means never.
+	Taken func(peer string, remote netip.Addr) string
 }
 
 // Query is what a responder knows of a caller in IKE_AUTH.
@@ -117,6 +145,7 @@ type Install struct{ SA sad.SA }
 // Remove takes an SA out of the data plane.
 type Remove struct {
 	SPI       sad.SPI
+	Protocol  sad.Protocol
 	Direction sad.Direction
 }
 
@@ -131,11 +160,15 @@ type Established struct {
 	NAT bool
 }
 
-// ChildUp says that a pair of ESP SAs is in use.
+// ChildUp says that a pair of SAs is in use. Child is the Name of what was
+// configured.
 type ChildUp struct {
-	Peer              string
+	Peer, Child       string
 	In, Out           sad.SPI
+	Protocol          sad.Protocol
+	Mode              sad.Mode
 	Suite             crypto.Suite
+	ESN               bool
 	LocalTS, RemoteTS []sad.Selector
 	// Replaces is the inbound SPI of the child this one took over from, or 0.
 	Replaces sad.SPI
@@ -143,8 +176,8 @@ type ChildUp struct {
 
 // ChildDown says that a pair is gone.
 type ChildDown struct {
-	Peer string
-	In   sad.SPI
+	Peer, Child string
+	In          sad.SPI
 }
 
 // Problem reports a failure that does not end the IKE SA, such as refused

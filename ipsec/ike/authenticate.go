@@ -53,10 +53,8 @@ func (sa *SA) sendAuth() {
 	ps = append(ps,
 		&wire.Auth{Method: wire.AuthSharedKey, Data: auth.SharedKey(sa.cur.suite.PRF, sa.peer.PSK, sa.signedByInitiator(id))},
 		// Every start is a first contact: we keep nothing over a restart.
-		&wire.Notify{NotifyType: wire.InitialContact},
-		&wire.SA{Proposals: espProposals(sa.peer.ESP, spi, false)},
-		tsPayload(sa.peer.LocalTS, false),
-		tsPayload(sa.peer.RemoteTS, true))
+		&wire.Notify{NotifyType: wire.InitialContact})
+	ps = append(ps, sa.childOffer(sa.wants[0], spi, false)...)
 	sa.move(StateAuthSent)
 	sa.ask(sa.cur, wire.IKEAuth, ps, request{})
 }
@@ -86,7 +84,7 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, *why)
 		return
 	}
-	sa.peer = peer
+	sa.serve(peer)
 	switch {
 	case !slices.Contains(peer.IKE, g.suite):
 		// Before it was known who calls, what any connection accepts was accepted.
@@ -144,7 +142,7 @@ func (sa *SA) authResponse(g *generation, m *wire.Message) {
 		// Without AUTH the peer has not accepted us; an error says why.
 		why := Reason{Code: BadMessage, Detail: "IKE_AUTH answered without IDr and AUTH"}
 		if n := wire.FirstError(m.Payloads); n != nil {
-			why = authRefusal(n, sa.peer.ESP)
+			why = authRefusal(n, sa.peer.suites(&sa.peer.Children[0]))
 		}
 		sa.fail(why)
 		return
@@ -166,13 +164,17 @@ func (sa *SA) authResponse(g *generation, m *wire.Message) {
 		return
 	}
 	sa.established(id)
-	c := sa.childAnswered(m.Payloads, childKeying{
+	k := childKeying{
 		initiator: true, prf: g.suite.PRF, d: g.keys.D,
-		ni: sa.start.ni, nr: sa.start.nr, suites: sa.peer.ESP, spi: sa.start.childSPI,
-		local: sa.peer.LocalTS, remote: sa.peer.RemoteTS,
-	}, nil)
-	if c != nil {
+		ni: sa.start.ni, nr: sa.start.nr, want: sa.wants[0], spi: sa.start.childSPI,
+	}
+	k.local, k.remote = sa.selectors(k.want)
+	if c := sa.childAnswered(m.Payloads, k, nil); c != nil {
 		sa.activate(c)
+		sa.testPFS(c)
+	}
+	for _, w := range sa.wants[1:] {
+		sa.want(task{kind: taskNewChild, want: w})
 	}
 	sa.start = handshake{}
 }

@@ -91,7 +91,7 @@ func FuzzInside(f *testing.F) {
 		g := l.left.sa.cur
 		raw := sealRaw(l.left.sa, g, exchange, first, inside)
 		l.step(l.right, Datagram{Local: l.right.sa.local, Remote: l.right.sa.remote, Data: raw})
-		if n := len(l.right.sa.children); n > maxChildren {
+		if n := len(l.right.sa.children); n > l.right.sa.maxPairs() {
 			t.Fatalf("%d children", n)
 		}
 		l.run(time.Minute)

@@ -119,8 +119,8 @@ func TestRefusals(t *testing.T) {
 			a.RemoteID = auth.IdentityFromAddr(netip.MustParseAddr("192.0.2.9"))
 			b.LocalID = auth.IdentityFromAddr(netip.MustParseAddr("192.0.2.8"))
 		}, WrongIdentity, RejectedByPeer, false},
-		"no common ESP proposal":   {func(a, b *Peer) { b.ESP = []crypto.Suite{other} }, NoProposal, NoProposal, true},
-		"no networks in common":    {func(a, b *Peer) { a.RemoteTS = a.LocalTS }, SelectorsRefused, SelectorsRefused, true},
+		"no common ESP proposal":   {func(a, b *Peer) { b.Children[0].Suites = []crypto.Suite{other} }, NoProposal, NoProposal, true},
+		"no networks in common":    {func(a, b *Peer) { a.Children[0].RemoteTS = a.Children[0].LocalTS }, SelectorsRefused, SelectorsRefused, true},
 		"the responder has no key": {func(a, b *Peer) { b.PSK = nil }, RejectedByPeer, WrongKey, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestUnknownCallerIsRefused(t *testing.T) {
 
 func TestNarrowing(t *testing.T) {
 	a, b := offices()
-	a.RemoteTS = []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.0.0.0/8"))}
+	a.Children[0].RemoteTS = []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.0.0.0/8"))}
 	l := newLink(t, a, b)
 	l.run(time.Second)
 	c, ok := last[ChildUp](l.left)
@@ -197,7 +197,7 @@ func TestChildRekey(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				a.ESP, b.ESP = []crypto.Suite{s}, []crypto.Suite{s}
+				a.Children[0].Suites, b.Children[0].Suites = []crypto.Suite{s}, []crypto.Suite{s}
 				l := newLink(t, a, b)
 				l.run(time.Second)
 				l.ladder.Reset()
@@ -244,7 +244,7 @@ func TestOldInboundLivesOnAfterARekey(t *testing.T) {
 func TestPeerThatDemandsPFSGetsIt(t *testing.T) {
 	a, b := offices()
 	pfs, _ := crypto.ParseESPSuite("aes256gcm16-ecp256")
-	a.ESP = []crypto.Suite{pfs}
+	a.Children[0].Suites = []crypto.Suite{pfs}
 	l := newLink(t, a, b)
 	l.run(time.Second)
 	l.step(l.left, RekeyChild)
@@ -334,7 +334,7 @@ func TestDuplicatesChangeNothing(t *testing.T) {
 func TestThirdOfAllDatagramsLost(t *testing.T) {
 	for range 10 {
 		a, b := offices()
-		a.ChildLifetime, b.ChildLifetime = 3*time.Minute, 3*time.Minute
+		a.Children[0].Lifetime, b.Children[0].Lifetime = 3*time.Minute, 3*time.Minute
 		seed := make([]byte, 1000)
 		rand.Read(seed)
 		l := newLink(t, a, b, func(l *link) { l.lose = func(n int) bool { return seed[n%1000] < 77 } })
@@ -371,6 +371,7 @@ func TestSilentPeerIsProbedThenGivenUp(t *testing.T) {
 
 func TestTrafficMakesProbesNeedless(t *testing.T) {
 	l := up(t)
+	l.run(10 * time.Second)
 	l.ladder.Reset()
 	for range 20 {
 		l.step(l.left, Traffic{Last: l.now})
@@ -401,14 +402,14 @@ func TestCloseTellsThePeer(t *testing.T) {
 
 func TestChildIsAskedForAgainAfterARefusal(t *testing.T) {
 	a, b := offices()
-	good := b.RemoteTS
-	b.RemoteTS = []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.9.0.0/24"))}
+	good := b.Children[0].RemoteTS
+	b.Children[0].RemoteTS = []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix("10.9.0.0/24"))}
 	l := newLink(t, a, b)
 	l.run(time.Second)
 	if !l.left.sa.Established() || len(l.left.plane) != 0 {
 		t.Fatalf("want an IKE SA without a child, have %s and %d SAs", l.left.sa.State(), len(l.left.plane))
 	}
-	l.right.sa.peer.RemoteTS = good
+	l.right.sa.wants[0].RemoteTS = good
 	l.run(time.Minute)
 	l.paired(1)
 }

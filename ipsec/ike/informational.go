@@ -2,7 +2,6 @@ package ike
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"gatehouse/ipsec/sad"
 	"gatehouse/ipsec/wire"
@@ -22,9 +21,9 @@ func (sa *SA) informational(g *generation, d Datagram, h wire.Header, m *wire.Me
 			sa.ikeDeleted(g, m)
 			return
 		}
-		if del.Protocol == wire.ProtocolESP {
-			if ours := sa.deletedByPeer(del.SPIs); len(ours) > 0 {
-				answer = append(answer, &wire.Delete{Protocol: wire.ProtocolESP, SPIs: ours})
+		if protocol, ok := protocolNamed(del.Protocol); ok {
+			if ours := sa.deletedByPeer(protocol, del.SPIs); len(ours) > 0 {
+				answer = append(answer, &wire.Delete{Protocol: del.Protocol, SPIs: ours})
 			}
 		}
 	}
@@ -53,13 +52,13 @@ func (sa *SA) ikeDeleted(g *generation, m *wire.Message) {
 // deletedByPeer takes children out whose outbound SPIs the peer names and
 // returns our half of each pair. When both sides delete the same pair at once
 // nothing is returned for it (section 1.4.1).
-func (sa *SA) deletedByPeer(spis [][]byte) [][]byte {
+func (sa *SA) deletedByPeer(protocol sad.Protocol, spis [][]byte) [][]byte {
 	var ours [][]byte
 	for _, b := range spis {
 		if len(b) != 4 {
 			continue
 		}
-		c := sa.childByOut(sad.SPI(binary.BigEndian.Uint32(b)))
+		c := sa.childByOut(protocol, sad.SPI(binary.BigEndian.Uint32(b)))
 		if c == nil {
 			continue
 		}
@@ -75,9 +74,4 @@ func (sa *SA) deletedByPeer(spis [][]byte) [][]byte {
 		sa.retire(c)
 	}
 	return ours
-}
-
-// hasChild says whether any pair is there, or about, to carry traffic.
-func (sa *SA) hasChild() bool {
-	return slices.ContainsFunc(sa.children, func(c *child) bool { return !c.leaving })
 }

@@ -42,6 +42,8 @@ type link struct {
 	lose func(n int) bool
 	// copies is how often each datagram arrives.
 	copies int
+	// nat is the address that left has for the world; invalid: its own.
+	nat netip.Addr
 }
 
 type flight struct {
@@ -54,12 +56,20 @@ const delay = 10 * time.Millisecond
 
 func testPeer(name string, local, remote string) Peer {
 	return Peer{
-		Name: name, PSK: []byte("a key of enough length"), Policy: 1,
-		IKE: crypto.DefaultIKESuites(), ESP: crypto.DefaultESPSuites(),
-		LocalTS:       []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix(local))},
-		RemoteTS:      []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix(remote))},
-		ChildLifetime: time.Hour, IKELifetime: 4 * time.Hour, DPD: 30 * time.Second,
+		Name: name, PSK: []byte("a key of enough length"),
+		IKE:         crypto.DefaultIKESuites(),
+		Children:    []Child{testChild(1, local, remote)},
+		IKELifetime: 4 * time.Hour, DPD: 30 * time.Second,
 		ForceEncap: true, ReplayWindow: 64,
+	}
+}
+
+func testChild(policy uint32, local, remote string) Child {
+	return Child{
+		Name: local + " to " + remote, Policy: policy, Protocol: sad.ESP, Suites: crypto.DefaultESPSuites(),
+		LocalTS:  []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix(local))},
+		RemoteTS: []sad.Selector{sad.SelectorFromPrefix(netip.MustParsePrefix(remote))},
+		Lifetime: time.Hour,
 	}
 }
 
@@ -119,6 +129,9 @@ func (l *link) carryOut(s *side, effects []Effect) {
 			}
 			s.plane[key(e.SA.SPI, e.SA.Direction)] = e.SA
 		case Remove:
+			if _, there := s.plane[key(e.SPI, e.Direction)]; !there {
+				l.t.Errorf("%s removes %s, which is not there", s.name, e.SPI)
+			}
 			delete(s.plane, key(e.SPI, e.Direction))
 		case Closed:
 			if i != len(effects)-1 {
@@ -138,10 +151,16 @@ func (l *link) send(s *side, e Send) {
 	if lost {
 		return
 	}
+	local, remote := e.Remote, e.Local
+	if l.nat.IsValid() && s == l.left {
+		remote = netip.AddrPortFrom(l.nat, remote.Port()+10000)
+	} else if l.nat.IsValid() {
+		local = netip.AddrPortFrom(leftAddr.Addr(), local.Port()-10000)
+	}
 	for i := range l.copies {
 		l.inFlight = append(l.inFlight, flight{
 			at: l.now.Add(delay * time.Duration(i+1)), to: l.other(s),
-			d: Datagram{Local: e.Remote, Remote: e.Local, Data: bytes.Clone(e.Data)},
+			d: Datagram{Local: local, Remote: remote, Data: bytes.Clone(e.Data)},
 		})
 	}
 }

@@ -84,3 +84,27 @@ func selectorNames(s []sad.Selector) []string {
 	}
 	return out
 }
+
+// triggered puts the packet that wants a child in front of its selectors, so that
+// a peer that must narrow knows what is needed (section 2.9).
+func (w *wanted) triggered(all []sad.Selector, packet sad.Selector) []sad.Selector {
+	if !packet.First.IsValid() {
+		return all
+	}
+	return append([]sad.Selector{packet}, all...)
+}
+
+// selectorsIn finds both TS payloads.
+func selectorsIn(ps []wire.Payload) (tsi, tsr []sad.Selector, ok bool) {
+	var haveI, haveR bool
+	for _, p := range ps {
+		if t, is := p.(*wire.TS); is {
+			if t.Responder {
+				tsr, haveR = selectorsOf(t), true
+			} else {
+				tsi, haveI = selectorsOf(t), true
+			}
+		}
+	}
+	return tsi, tsr, haveI && haveR
+}

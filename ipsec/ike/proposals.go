@@ -1,13 +1,11 @@
 package ike
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
 	"gatehouse/ipsec/crypto"
-	"gatehouse/ipsec/sad"
 	"gatehouse/ipsec/wire"
 )
 
@@ -16,12 +14,6 @@ import (
 // for (RFC 7296 section 3.3).
 func ikeProposals(suites []crypto.Suite, spi []byte) []wire.Proposal {
 	return proposals(suites, wire.ProtocolIKE, spi, true)
-}
-
-// espProposals offers suites for a child SA. Groups are left out of IKE_AUTH,
-// which has no KE payload (section 1.2).
-func espProposals(suites []crypto.Suite, spi sad.SPI, withGroups bool) []wire.Proposal {
-	return proposals(suites, wire.ProtocolESP, binary.BigEndian.AppendUint32(nil, uint32(spi)), withGroups)
 }
 
 func proposals(suites []crypto.Suite, protocol uint8, spi []byte, withGroups bool) []wire.Proposal {
@@ -50,14 +42,17 @@ func proposals(suites []crypto.Suite, protocol uint8, spi []byte, withGroups boo
 
 // transforms are a suite's without its group.
 func transforms(s crypto.Suite, protocol uint8) []wire.Transform {
-	ts := []wire.Transform{{Type: wire.TransformEncryption, ID: uint16(s.Encryption), KeyLength: uint16(s.KeyBits)}}
+	var ts []wire.Transform
+	if s.Encryption != crypto.EncrNone {
+		ts = append(ts, wire.Transform{Type: wire.TransformEncryption, ID: uint16(s.Encryption), KeyLength: uint16(s.KeyBits)})
+	}
 	if s.Integrity != crypto.IntegrityNone {
 		ts = append(ts, wire.Transform{Type: wire.TransformIntegrity, ID: uint16(s.Integrity)})
 	}
 	if protocol == wire.ProtocolIKE {
-		return append(ts, wire.Transform{Type: wire.TransformPRF, ID: uint16(s.PRF)})
+		ts = append(ts, wire.Transform{Type: wire.TransformPRF, ID: uint16(s.PRF)})
 	}
-	return append(ts, wire.Transform{Type: wire.TransformESN, ID: 0})
+	return ts
 }
 
 // answerProposal is the one that a responder sends back: the caller's number,
@@ -89,52 +84,6 @@ func chooseIKE(suites []crypto.Suite, offer *wire.SA, sent crypto.GroupID) (cryp
 	return crypto.Suite{}, wire.Proposal{}, false
 }
 
-// chooseESP is chooseIKE for a child SA. sent is GroupNone if there was no KE
-// payload; withGroups is false in IKE_AUTH, where groups mean nothing.
-func chooseESP(suites []crypto.Suite, offer *wire.SA, sent crypto.GroupID, withGroups bool) (crypto.Suite, wire.Proposal, bool) {
-	for _, s := range suites {
-		for _, p := range offer.Proposals {
-			if p.Protocol != wire.ProtocolESP || len(p.SPI) != 4 || binary.BigEndian.Uint32(p.SPI) < 256 || !offers(p, s) {
-				continue
-			}
-			if esn := ids(p, wire.TransformESN); len(esn) > 0 && !slices.Contains(esn, 0) {
-				continue
-			}
-			if !withGroups {
-				s.Group = crypto.GroupNone
-				return s, p, true
-			}
-			if g, ok := chooseGroup(s.Group, p, sent); ok {
-				s.Group = g
-				return s, p, true
-			}
-		}
-	}
-	return crypto.Suite{}, wire.Proposal{}, false
-}
-
-// chooseGroup decides about perfect forward secrecy. If we ask for none and
-// the peer insists, it gets it: that is stronger, and refusing would break the
-// tunnel at its first rekey, an hour after it came up.
-func chooseGroup(ours crypto.GroupID, p wire.Proposal, sent crypto.GroupID) (crypto.GroupID, bool) {
-	theirs := ids(p, wire.TransformGroup)
-	if ours != crypto.GroupNone {
-		return ours, slices.Contains(theirs, uint16(ours))
-	}
-	if len(theirs) == 0 || slices.Contains(theirs, uint16(crypto.GroupNone)) && sent == crypto.GroupNone {
-		return crypto.GroupNone, true
-	}
-	if sent.PublicSize() > 0 && slices.Contains(theirs, uint16(sent)) {
-		return sent, true
-	}
-	for _, id := range theirs {
-		if g := crypto.GroupID(id); g.PublicSize() > 0 {
-			return g, true
-		}
-	}
-	return crypto.GroupNone, false
-}
-
 // offers says whether a proposal allows exactly this encryption and integrity
 // and has no transform of a type that we cannot answer.
 func offers(p wire.Proposal, s crypto.Suite) bool {
@@ -143,7 +92,12 @@ func offers(p wire.Proposal, s crypto.Suite) bool {
 			return false
 		}
 	}
-	if !has(p, wire.TransformEncryption, uint16(s.Encryption), uint16(s.KeyBits)) {
+	if s.Encryption == crypto.EncrNone {
+		// AH: an encryption transform has no place there.
+		if slices.ContainsFunc(p.Transforms, func(t wire.Transform) bool { return t.Type == wire.TransformEncryption }) {
+			return false
+		}
+	} else if !has(p, wire.TransformEncryption, uint16(s.Encryption), uint16(s.KeyBits)) {
 		return false
 	}
 	integrity := ids(p, wire.TransformIntegrity)
@@ -194,10 +148,6 @@ func chosenSuite(answer *wire.SA, protocol uint8, offered []crypto.Suite) (crypt
 			s.Integrity = crypto.IntegrityID(t.ID)
 		case wire.TransformGroup:
 			s.Group = crypto.GroupID(t.ID)
-		case wire.TransformESN:
-			if t.ID != 0 {
-				return s, p, false
-			}
 		default:
 			return s, p, false
 		}

@@ -16,6 +16,9 @@ const (
 	UnknownPeer       Code = "unknown_peer"       // no connection has this identity
 	WrongIdentity     Code = "wrong_identity"     // the peer is not who we expect
 	SelectorsRefused  Code = "selectors_refused"  // TS_UNACCEPTABLE, either side
+	PFSDiffers        Code = "pfs_differs"        // the groups of child SAs have nothing in common
+	ModeRefused       Code = "mode_refused"       // one side wants transport mode, the other a tunnel
+	AddressTaken      Code = "address_taken"      // two transport mode peers behind one NAT
 	BadMessage        Code = "bad_message"        // malformed or out of order
 	DeletedByPeer     Code = "deleted_by_peer"    // INFORMATIONAL Delete
 	ClosedHere        Code = "closed_here"        // admin, shutdown or a changed configuration

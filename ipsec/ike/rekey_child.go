@@ -25,20 +25,24 @@ func (sa *SA) askChild(t task) {
 	if !ok {
 		return
 	}
-	local, remote := sa.peer.LocalTS, sa.peer.RemoteTS
 	var ps []wire.Payload
 	if t.child != nil {
-		// The SPI of REKEY_SA is the one we receive by (section 1.3.3), and a
-		// replacement covers what the old one did (section 2.9.2).
-		ps = append(ps, &wire.Notify{NotifyType: wire.RekeySA, Protocol: wire.ProtocolESP,
+		// The SPI of REKEY_SA is the one we receive by (section 1.3.3).
+		t.want = t.child.want
+		ps = append(ps, &wire.Notify{NotifyType: wire.RekeySA, Protocol: protocolOf(t.want.Protocol),
 			SPI: binary.BigEndian.AppendUint32(nil, uint32(t.child.in))})
-		local, remote = t.child.inSA.LocalTS, t.child.inSA.RemoteTS
 	}
 	r := request{task: t, spi: spi, ni: sa.random(crypto.NonceSize), group: t.group}
-	if r.group == crypto.GroupNone {
-		r.group = sa.peer.ESP[0].Group
+	if suites := sa.peer.suites(&t.want.Child); r.group == crypto.GroupNone && len(suites) > 0 {
+		r.group = suites[0].Group
 	}
-	ps = append(ps, &wire.SA{Proposals: espProposals(sa.peer.ESP, spi, true)}, &wire.Nonce{Data: r.ni})
+	offer := sa.childOffer(t.want, spi, true)
+	if t.child != nil {
+		// A replacement covers what the old one did (section 2.9.2).
+		local, remote := t.child.inSA.LocalTS, t.child.inSA.RemoteTS
+		offer = sa.offerOf(t.want, spi, true, local, remote)
+	}
+	nonce := []wire.Payload{&wire.Nonce{Data: r.ni}}
 	if r.group != crypto.GroupNone {
 		kx, err := crypto.NewKeyExchange(r.group, sa.env.Rand)
 		if err != nil {
@@ -46,10 +50,29 @@ func (sa *SA) askChild(t task) {
 			return
 		}
 		r.kx = kx
-		ps = append(ps, &wire.KeyExchange{Group: uint16(r.group), Data: kx.Public()})
+		nonce = append(nonce, &wire.KeyExchange{Group: uint16(r.group), Data: kx.Public()})
 	}
-	ps = append(ps, tsPayload(local, false), tsPayload(remote, true))
+	// Section 1.3.1 puts nonce and key exchange right behind SA.
+	ps = append(ps, slices.Insert(offer, 1, nonce...)...)
 	sa.ask(sa.cur, wire.CreateChildSA, ps, r)
+}
+
+// childOffer are the payloads that ask for a child: what it is protected with, its
+// selectors, its mode. SA comes first.
+func (sa *SA) childOffer(w *wanted, spi sad.SPI, withGroups bool) []wire.Payload {
+	local, remote := sa.selectors(w)
+	return sa.offerOf(w, spi, withGroups, w.triggered(local, w.trigger.local), w.triggered(remote, w.trigger.remote))
+}
+
+func (sa *SA) offerOf(w *wanted, spi sad.SPI, withGroups bool, local, remote []sad.Selector) []wire.Payload {
+	ps := []wire.Payload{
+		&wire.SA{Proposals: childProposals(w.Protocol, sa.peer.suites(&w.Child), spi, withGroups)},
+		tsPayload(local, false), tsPayload(remote, true),
+	}
+	if w.Mode == sad.Transport {
+		ps = append(ps, &wire.Notify{NotifyType: wire.UseTransportMode})
+	}
+	return ps
 }
 
 // childResponse is the answer to askChild.
@@ -72,9 +95,9 @@ func (sa *SA) childResponse(g *generation, r *request, m *wire.Message) {
 	}
 	k := childKeying{
 		initiator: true, prf: g.suite.PRF, d: g.keys.D, ni: r.ni,
-		withGroups: true, kx: r.kx, group: r.group, suites: sa.peer.ESP, spi: r.spi,
-		local: sa.peer.LocalTS, remote: sa.peer.RemoteTS,
+		withGroups: true, kx: r.kx, group: r.group, want: r.task.want, spi: r.spi,
 	}
+	k.local, k.remote = sa.selectors(k.want)
 	if ok {
 		k.nr = nonce.Data
 	}
@@ -87,7 +110,7 @@ func (sa *SA) childResponse(g *generation, r *request, m *wire.Message) {
 		if old != nil {
 			old.rekeyAt = sa.now.Add(childRetry)
 		}
-	case old == nil && r.task.child != nil && sa.hasChild():
+	case old == nil && r.task.child != nil && sa.othersOf(c):
 		// What we wanted to replace is gone, and its successor is there.
 		sa.deleteChild(c)
 	case old == nil:
@@ -110,9 +133,9 @@ func (sa *SA) childResponse(g *generation, r *request, m *wire.Message) {
 func (sa *SA) childRefused(r *request, old *child, m *wire.Message) bool {
 	if n := wire.FindNotify(m.Payloads, wire.InvalidKEPayload); n != nil && len(n.Data) == 2 && r.task.tries < 2 {
 		group := crypto.GroupID(binary.BigEndian.Uint16(n.Data))
-		offered := slices.ContainsFunc(sa.peer.ESP, func(s crypto.Suite) bool { return s.Group == group })
+		offered := slices.ContainsFunc(sa.peer.suites(&r.task.want.Child), func(s crypto.Suite) bool { return s.Group == group })
 		if offered && group != r.group && group != crypto.GroupNone {
-			sa.want(task{kind: r.task.kind, child: old, group: group, tries: r.task.tries + 1})
+			sa.want(task{kind: r.task.kind, child: old, want: r.task.want, group: group, tries: r.task.tries + 1})
 			return true
 		}
 	}
@@ -120,7 +143,7 @@ func (sa *SA) childRefused(r *request, old *child, m *wire.Message) bool {
 	switch {
 	case wire.FindNotify(m.Payloads, wire.TemporaryFailure) != nil:
 		if old == nil {
-			sa.childAt = sa.now.Add(pause)
+			r.task.want.at = sa.now.Add(pause)
 		} else if old.rival == nil {
 			old.rekeyAt = sa.now.Add(pause)
 		}
@@ -129,7 +152,7 @@ func (sa *SA) childRefused(r *request, old *child, m *wire.Message) bool {
 		// The peer lost it: drop it and ask for a new one.
 		if old.rival == nil {
 			sa.drop(old)
-			sa.childAt = sa.now
+			r.task.want.at = sa.now
 		}
 		return true
 	}
@@ -155,27 +178,30 @@ func (sa *SA) createChild(g *generation, m *wire.Message) []wire.Payload {
 	}
 	var old *child
 	if n := wire.FindNotify(m.Payloads, wire.RekeySA); n != nil {
-		if n.Protocol != wire.ProtocolESP || len(n.SPI) != 4 {
+		protocol, ok := protocolNamed(n.Protocol)
+		if !ok || len(n.SPI) != 4 {
 			return notifyOnly(wire.InvalidSyntax, nil)
 		}
-		old = sa.childByOut(sad.SPI(binary.BigEndian.Uint32(n.SPI)))
+		old = sa.childByOut(protocol, sad.SPI(binary.BigEndian.Uint32(n.SPI)))
 		switch {
 		case old == nil:
-			return []wire.Payload{&wire.Notify{NotifyType: wire.ChildSANotFound, Protocol: wire.ProtocolESP, SPI: n.SPI}}
+			return []wire.Payload{&wire.Notify{NotifyType: wire.ChildSANotFound, Protocol: n.Protocol, SPI: n.SPI}}
 		case old.leaving || sa.deleting(old):
 			return notifyOnly(wire.TemporaryFailure, nil) // section 2.25.1
 		}
 	}
-	if len(sa.children) >= maxChildren {
+	if len(sa.children) >= sa.maxPairs() {
 		return notifyOnly(wire.NoAdditionalSAs, nil)
 	}
 	nr := sa.random(crypto.NonceSize)
 	if sa.state == StateClosed {
 		return notifyOnly(wire.TemporaryFailure, nil)
 	}
-	c, answer, why := sa.acceptChild(m.Payloads, childKeying{
-		prf: g.suite.PRF, d: g.keys.D, ni: bytes.Clone(nonce.Data), nr: nr, withGroups: true,
-	})
+	k := childKeying{prf: g.suite.PRF, d: g.keys.D, ni: bytes.Clone(nonce.Data), nr: nr, withGroups: true}
+	if old != nil {
+		k.want = old.want
+	}
+	c, answer, why := sa.acceptChild(m.Payloads, k)
 	if c == nil {
 		if why.Code != NoProposal || why.Detail == "" {
 			sa.problem(why)
@@ -194,6 +220,11 @@ func (sa *SA) createChild(g *generation, m *wire.Message) []wire.Payload {
 	// Delete: until then the peer may not have the new keys.
 	// Section 1.3.1 puts the nonce right behind SA.
 	return slices.Insert(answer, 1, wire.Payload(&wire.Nonce{Data: nr}))
+}
+
+// othersOf says whether another pair does the work of c.
+func (sa *SA) othersOf(c *child) bool {
+	return slices.ContainsFunc(sa.children, func(o *child) bool { return o != c && o.want == c.want && !o.leaving })
 }
 
 // deleting says whether our own Delete of a child is waiting or on its way.

@@ -26,13 +26,13 @@ type SA struct {
 	// cur carries new requests; old is a rekeyed generation until it is
 	// deleted.
 	cur, old *generation
+	wants    []*wanted
 	children []*child
 	queue    []task
 
 	rekeyAt     time.Time // of the IKE SA
 	expireAt    time.Time // half-open, refused
 	oldExpireAt time.Time
-	childAt     time.Time // when to ask for a child again
 	closeReason Reason
 
 	// now and out live for one Step.
@@ -56,7 +56,8 @@ type handshake struct {
 
 // NewInitiator starts an IKE SA to peer. local and remote have port 500.
 func NewInitiator(env Env, peer Peer, local, remote netip.AddrPort, now time.Time) (*SA, []Effect, error) {
-	sa := &SA{env: env, peer: peer, initiator: true, local: local, remote: remote, now: now, lastSeen: now}
+	sa := &SA{env: env, initiator: true, local: local, remote: remote, now: now, lastSeen: now}
+	sa.serve(peer)
 	spi, err := newSPI(env.Rand)
 	if err != nil {
 		return nil, nil, err

@@ -25,8 +25,8 @@ func TestProfilesMeet(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a, b := offices()
-			a.IKE, a.ESP = row.left.Suites()
-			b.IKE, b.ESP = row.right.Suites()
+			a.IKE, a.Children[0].Suites = row.left.Suites()
+			b.IKE, b.Children[0].Suites = row.right.Suites()
 			l := newLink(t, a, b)
 			l.run(5 * time.Second)
 			e, ok := last[Established](l.right)

@@ -27,6 +27,7 @@ const (
 type task struct {
 	kind   taskKind
 	child  *child
+	want   *wanted
 	group  crypto.GroupID  // that the peer asked for
 	notify wire.NotifyType // to say beside a Delete
 	tries  int
@@ -42,11 +43,14 @@ func (sa *SA) want(t task) {
 
 // pump starts the next task when nothing is outstanding.
 func (sa *SA) pump() {
-	if sa.state == StateEstablished && sa.initiator && sa.childAt.IsZero() && len(sa.queue) == 0 &&
-		sa.cur.pending == nil && !sa.hasChild() {
-		// However the last pair was lost, one side asks for another; if both
-		// did there would be two.
-		sa.childAt = sa.now.Add(busyRetry)
+	if sa.state == StateEstablished && sa.initiator && len(sa.queue) == 0 && sa.cur.pending == nil {
+		for _, w := range sa.wants {
+			if w.at.IsZero() && !sa.hasChild(w) {
+				// However the last pair was lost, one side asks for another; if both
+				// did there would be two.
+				w.at = sa.now.Add(busyRetry)
+			}
+		}
 	}
 	for len(sa.queue) > 0 && sa.cur.pending == nil && (sa.state == StateEstablished || sa.state == StateClosing) {
 		t := sa.queue[0]
@@ -58,14 +62,14 @@ func (sa *SA) pump() {
 			}
 			sa.askChild(t)
 		case taskNewChild:
-			if sa.hasChild() {
+			if sa.hasChild(t.want) {
 				continue
 			}
 			sa.askChild(t)
 		case taskRekeyIKE:
 			sa.askRekeyIKE(t)
 		case taskDeleteChild:
-			sa.ask(sa.cur, wire.Informational, []wire.Payload{&wire.Delete{Protocol: wire.ProtocolESP,
+			sa.ask(sa.cur, wire.Informational, []wire.Payload{&wire.Delete{Protocol: protocolOf(t.child.inSA.Protocol),
 				SPIs: [][]byte{binary.BigEndian.AppendUint32(nil, uint32(t.child.in))}}}, request{task: t})
 		case taskDeleteIKE:
 			ps := []wire.Payload{&wire.Delete{Protocol: wire.ProtocolIKE}}
@@ -108,9 +112,13 @@ func (sa *SA) timers() []timer {
 	if sa.state == StateClosing {
 		return ts
 	}
-	ts = append(ts,
-		timer{sa.rekeyAt, sa.rekeyIKEDue},
-		timer{sa.childAt, sa.childDue})
+	ts = append(ts, timer{sa.rekeyAt, sa.rekeyIKEDue})
+	for _, w := range sa.wants {
+		ts = append(ts, timer{w.at, func() {
+			w.at = time.Time{}
+			sa.want(task{kind: taskNewChild, want: w})
+		}})
+	}
 	if sa.cur.pending == nil && sa.peer.DPD > 0 {
 		ts = append(ts, timer{sa.lastSeen.Add(sa.peer.DPD), func() {
 			if len(sa.queue) == 0 {
@@ -195,11 +203,6 @@ func (sa *SA) expired() {
 func (sa *SA) rekeyIKEDue() {
 	sa.rekeyAt = sa.now.Add(sa.peer.IKELifetime)
 	sa.want(task{kind: taskRekeyIKE})
-}
-
-func (sa *SA) childDue() {
-	sa.childAt = time.Time{}
-	sa.want(task{kind: taskNewChild})
 }
 
 // childGone ends what a replaced inbound half was kept for.

@@ -24,8 +24,8 @@ const (
 	// maxInitRetries bounds how often COOKIE and INVALID_KE_PAYLOAD make us
 	// send IKE_SA_INIT again (RFC 7296 sections 2.6, 2.7).
 	maxInitRetries = 4
-	// maxChildren bounds the child SAs a peer may open in one IKE SA, those
-	// that are being replaced included.
+	// maxChildren bounds the child SAs a peer may open in one IKE SA for each that
+	// is configured, those that are being replaced included.
 	maxChildren = 8
 	// maxCookie in bytes (RFC 7296 section 2.6).
 	maxCookie = 64
