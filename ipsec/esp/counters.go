@@ -14,7 +14,7 @@ type Counters struct {
 	Discarded  uint64 // outbound: the policy says so
 	Malformed  uint64 // either way: no IP packet inside, or nonsense outside
 	UnknownSPI uint64 // inbound
-	Unroutable uint64 // inbound IKE: no way back to its sender
+	Unroutable uint64 // inbound IKE: the kernel did not say where it came to
 	Exhausted  uint64 // outbound: the sequence number or the lifetime is used up
 	// NotProtected: outbound, transport mode cannot carry such a packet.
 	NotProtected uint64

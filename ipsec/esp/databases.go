@@ -3,7 +3,6 @@ package esp
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -41,25 +40,27 @@ func (e *Engine) Install(sa sad.SA) error {
 	switch {
 	case sa.Encap != nil && sa.Encap.LocalPort != e.port:
 		return fmt.Errorf("SA %s: encapsulation on port %d, the data plane listens on %d", sa.SPI, sa.Encap.LocalPort, e.port)
+	case sa.Encap != nil && e.tun != nil && e.udp(sa.Remote) == nil:
+		return fmt.Errorf("SA %s: the kernel has no UDP over IPv6", sa.SPI)
 	case sa.Encap == nil && e.raw == nil:
 		return fmt.Errorf("SA %s: it is not in UDP, and raw sockets cannot be opened: %w", sa.SPI, e.noRaw)
 	case sa.Encap != nil && sa.Mode == sad.Transport && sa.Outer != (sad.Outer{}):
 		return fmt.Errorf("SA %s: transport mode has no outer header to shape", sa.SPI)
 	}
-	tr, auth, err := transformsOf(sa)
+	first, err := newCryptography(&sa)
 	if err != nil {
 		return fmt.Errorf("SA %s: %w", sa.SPI, err)
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	if sa.Direction == sad.Out {
-		return e.installOut(&outbound{SA: sa, transform: tr, auth: auth})
+		return e.installOut(&outbound{SA: sa, lanes: newLanes(first, e.outLanes())})
 	}
 	key := saKey{sa.SPI, sa.Protocol}
 	if e.tables.Load().inbound(sa.Protocol, sa.SPI) != nil {
 		return fmt.Errorf("inbound SA %s exists already", sa.SPI)
 	}
-	in := &inbound{SA: sa, transform: tr, auth: auth}
+	in := &inbound{SA: sa, lanes: newLanes(first, e.inLanes())}
 	if !sa.NoReplay {
 		in.window = newWindow(sa.ReplayWindow)
 		in.window.begin(sa.Seen)
@@ -69,23 +70,11 @@ func (e *Engine) Install(sa sad.SA) error {
 	return nil
 }
 
-func transformsOf(sa sad.SA) (tr transform, auth *authenticator, err error) {
-	if sa.Protocol == sad.AH {
-		auth, err = newAuthenticator(sa.Suite, sa.IntegrityKey, sa.ESN)
-		return nil, auth, err
-	}
-	tr, err = newTransform(sa.Suite, sa.EncryptionKey, sa.IntegrityKey, sa.ESN)
-	return tr, nil, err
-}
-
 // installOut is Install for an outbound SA.
 func (e *Engine) installOut(out *outbound) error {
 	if _, twice := e.out[out.ID()]; twice {
 		// Two counters under one key would repeat nonces.
 		return fmt.Errorf("outbound SA %s exists already", out.SPI)
-	}
-	if out.Encap != nil {
-		out.endpoint = endpoint(netip.AddrPortFrom(out.Remote, out.Encap.RemotePort))
 	}
 	out.seq.Store(out.Sent)
 	e.installs++

@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.zx2c4.com/wireguard/conn"
-	"golang.zx2c4.com/wireguard/tun"
 
 	"gatehouse/ipsec/sad"
 )
@@ -32,7 +31,10 @@ type Config struct {
 	// keep it out of the device: a peer may be within a network that is protected,
 	// and is, in transport mode. 0 is no mark.
 	Mark uint32
-	Log  *slog.Logger
+	// Cores is how many packets may be worked on at the same time, roughly; 0 is
+	// as many as Go uses.
+	Cores int
+	Log   *slog.Logger
 	// IKE takes IKE messages without their non-ESP marker. It must not block
 	// or keep msg.
 	IKE func(local, remote netip.AddrPort, msg []byte)
@@ -46,10 +48,11 @@ const defaultMTU = 1400
 // sad.Meter.
 type Engine struct {
 	cfg  Config
-	tun  tun.Device
-	bind conn.Bind
-	recv []conn.ReceiveFunc
+	tun  *device
+	udp4 *udpSocket
+	udp6 *udpSocket // nil in a kernel without IPv6
 	port uint16
+	crew crew
 
 	raw    *rawSockets // nil without the right to open them
 	noRaw  error       // why it is nil
@@ -77,19 +80,12 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	bind := conn.NewStdNetBind()
-	recv, port, err := bind.Open(cfg.Port)
-	if err != nil {
-		dev.Close()
-		return nil, fmt.Errorf("listen on UDP port %d: %w", cfg.Port, err)
-	}
 	e := newEngine(cfg)
-	e.tun, e.bind, e.recv, e.port = dev, bind, recv, port
-	if cfg.Mark != 0 {
-		if err := bind.SetMark(cfg.Mark); err != nil {
-			return nil, errors.Join(fmt.Errorf("mark packets on UDP port %d: %w", cfg.Port, err), e.Close())
-		}
+	e.tun = dev
+	if e.udp4, e.udp6, err = openUDP(cfg.Port, cfg.Mark); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
+	e.port = e.udp4.port()
 	if e.prober, err = openProber(cfg.Mark); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -101,7 +97,10 @@ func Open(cfg Config) (*Engine, error) {
 }
 
 func newEngine(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, out: map[sad.ID]*outbound{}, byPolicy: map[uint32]*policy{}}
+	if cfg.Cores == 0 {
+		cfg.Cores = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{cfg: cfg, crew: newCrew(cfg.Cores), out: map[sad.ID]*outbound{}, byPolicy: map[uint32]*policy{}}
 	e.tables.Store(new(tables))
 	var b [4]byte
 	rand.Read(b[:]) // never fails
@@ -114,9 +113,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { e.Close() })
 	defer stop()
+	for i := range e.crew.helpers {
+		tasks.Go(func() error { e.crew.help(ctx, lane(1+i)); return nil })
+	}
 	tasks.Go(e.carryOut)
-	for _, r := range e.recv {
-		tasks.Go(func() error { return e.carryIn(r) })
+	tasks.Go(func() error { return e.carryIn(e.udp4, laneUDP4) })
+	if e.udp6 != nil {
+		tasks.Go(func() error { return e.carryIn(e.udp6, laneUDP6) })
 	}
 	if e.raw != nil {
 		tasks.Go(func() error { return e.raw.run(ctx, e) })
@@ -132,7 +135,12 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) Close() error {
 	var err error
 	e.closed.Do(func() {
-		err = errors.Join(e.bind.Close(), e.tun.Close())
+		err = e.tun.close()
+		for _, s := range []*udpSocket{e.udp4, e.udp6} {
+			if s != nil {
+				err = errors.Join(err, s.c.Close())
+			}
+		}
 		if e.prober != nil {
 			e.prober.close()
 		}
@@ -159,17 +167,31 @@ func (e *Engine) AllocateSPI() (sad.SPI, error) {
 	return 0, errors.New("no free SPI found")
 }
 
-func endpoint(to netip.AddrPort) conn.Endpoint { return &conn.StdNetEndpoint{AddrPort: to} }
+// udp is the socket of the family of an address, or nil.
+func (e *Engine) udp(a netip.Addr) *udpSocket {
+	if a.Is4() {
+		return e.udp4
+	}
+	return e.udp6
+}
 
 // SendIKE sends an IKE message behind the non-ESP marker (RFC 3948 section
 // 2.2).
-func (e *Engine) SendIKE(_, remote netip.AddrPort, msg []byte) error {
-	return e.bind.Send([][]byte{append(make([]byte, markerLen, markerLen+len(msg)), msg...)}, endpoint(remote))
+func (e *Engine) SendIKE(local, remote netip.AddrPort, msg []byte) error {
+	return e.message(local, remote, append(make([]byte, markerLen, markerLen+len(msg)), msg...))
 }
 
 // SendKeepalive keeps a NAT's mapping alive (RFC 3948 section 2.3).
-func (e *Engine) SendKeepalive(_, remote netip.AddrPort) error {
-	return e.bind.Send([][]byte{{keepalive}}, endpoint(remote))
+func (e *Engine) SendKeepalive(local, remote netip.AddrPort) error {
+	return e.message(local, remote, []byte{keepalive})
+}
+
+func (e *Engine) message(local, remote netip.AddrPort, b []byte) error {
+	s := e.udp(remote.Addr())
+	if s == nil {
+		return fmt.Errorf("send to %s: the kernel has no UDP over IPv6", remote)
+	}
+	return s.message(local.Addr(), remote, b)
 }
 
 const (

@@ -124,6 +124,42 @@ func (e *Engine) protectOne(ip []byte) []byte {
 	return p.bytes()
 }
 
+// protect does to a packet what the SPD says, and gives the outermost SA it goes
+// by, or none if it must not leave whole.
+func (s *sender) protect(t *tables, p *packet, now int64) *outbound {
+	s.batch = s.batch[:0]
+	s.plan(t, *p, now)
+	if len(s.batch) != 1 {
+		for i := range s.batch {
+			s.seal(ownLane, i)
+		}
+		return nil
+	}
+	s.seal(ownLane, 0)
+	d := &s.batch[0]
+	if *p = d.packet; !d.sealed {
+		return nil
+	}
+	return d.bundle[len(d.bundle)-1]
+}
+
+// opened opens one packet that came in UDP and says whether it may pass.
+func (r *receiver) opened(t *tables, p *packet, from netip.AddrPort, now int64) bool {
+	r.inUDP(t, arrival{packet: *p, from: from}, now)
+	return r.one(t, p, now)
+}
+
+// one carries out what is in the batch.
+func (r *receiver) one(t *tables, p *packet, now int64) (passed bool) {
+	for i := range r.batch {
+		r.decrypt(ownLane, i)
+		passed = r.finish(t, &r.batch[i], now)
+		*p = r.batch[i].packet
+	}
+	r.batch = r.batch[:0]
+	return passed
+}
+
 func inBuffer(b []byte) packet {
 	buf := make([]byte, bufferSize)
 	return packetIn(buf, copy(buf[headroom:], b))
@@ -143,7 +179,7 @@ func (e *Engine) unprotectOne(b []byte) []byte { return e.unprotectFrom(from, b)
 func (e *Engine) unprotectFrom(from netip.AddrPort, b []byte) []byte {
 	r, ok := receivers.Get().(*receiver)
 	if !ok {
-		r = e.newReceiver(1)
+		r = e.newReceiver(1, laneUDP4)
 	}
 	defer receivers.Put(r)
 	r.e = e
@@ -459,7 +495,7 @@ func BenchmarkUnprotect(b *testing.B) {
 		b.Run(suite, func(b *testing.B) {
 			a, e, _, in := pair(b, suite)
 			sealed := a.protectOne(udp4("10.1.0.5", "10.2.0.9", 1372))
-			r := e.newReceiver(1)
+			r := e.newReceiver(1, laneUDP4)
 			t := e.tables.Load()
 			b.SetBytes(1400)
 			b.ReportAllocs()

@@ -15,13 +15,13 @@ type flowCache [1 << flowCacheBits]struct {
 // flowCacheBits makes room for about as many flows as an office has at once.
 const flowCacheBits = 10
 
-// find is tables.lookUp for outbound packets.
-func (c *flowCache) find(t *tables, f *flow) (*policy, uint16) {
+// find is tables.lookUp. One cache is for one direction.
+func (c *flowCache) find(t *tables, f *flow, out bool) (*policy, uint16) {
 	e := &c[f.hash()>>(64-flowCacheBits)]
 	if e.generation == t.generation && e.policy != nil && e.flow == *f {
 		return e.policy, e.labels
 	}
-	p, labels := t.lookUp(f, true)
+	p, labels := t.lookUp(f, out)
 	e.generation, e.flow, e.policy, e.labels = t.generation, *f, p, labels
 	return p, labels
 }

@@ -38,25 +38,6 @@ func setTrafficClass(ip []byte, class uint8) {
 	}
 }
 
-// checksumIPv4 writes the header checksum (RFC 791 section 3.1).
-func checksumIPv4(ip []byte) {
-	header := ip[:int(ip[0]&0x0f)*4]
-	binary.BigEndian.PutUint16(header[10:], 0)
-	var sum uint32
-	for i := 0; i < len(header); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(header[i:]))
-	}
-	binary.BigEndian.PutUint16(header[10:], ^fold(sum))
-}
-
-// fold makes 16 bits of a sum of one's complement (RFC 1071).
-func fold(sum uint32) uint16 {
-	for sum>>16 != 0 {
-		sum = sum&0xffff + sum>>16
-	}
-	return uint16(sum)
-}
-
 const dontFragment = 0x4000 // in the flags and offset field of IPv4
 
 // outerSize is the length of a tunnel's header in bytes.
@@ -67,39 +48,65 @@ func outerSize(local netip.Addr) int {
 	return ipv6Header
 }
 
-// prependOuter puts a tunnel's header in front of what is at b[size:], which
-// came from the packet inner (RFC 4301 section 5.1.2). id makes IPv4 packets
-// that may be fragmented distinct.
-func prependOuter(b, inner []byte, sa *sad.SA, protocol sad.Protocol, id uint16) {
-	class := trafficClass(inner) // normal mode of RFC 6040 section 4.1: ECN is copied
+// defaultHops is the TTL or hop limit of an outer header.
+const defaultHops = 64
+
+// shapeOf is what the outer header of a packet must be like (RFC 4301 section
+// 5.1.2). ECN is copied, the normal mode of RFC 6040 section 4.1. In transport
+// mode the outer header is the packet's own.
+func (sa *outbound) shapeOf(inner []byte) shape {
+	like := shape{class: trafficClass(inner), hops: defaultHops}
 	if sa.Outer.FixedDSCP {
-		class = sa.Outer.DSCP<<2 | class&ecnMask
+		like.class = sa.Outer.DSCP<<2 | like.class&ecnMask
 	}
-	hops := sa.Outer.HopLimit
-	if hops == 0 {
-		hops = 64
+	if sa.Outer.HopLimit != 0 {
+		like.hops = sa.Outer.HopLimit
 	}
+	if sa.Mode == sad.Transport {
+		like.hops = inner[8]
+		if is6(inner) {
+			like.hops = inner[7]
+		}
+	}
+	if sa.Local.Is4() {
+		like.df = sa.Outer.DF == sad.SetDF || sa.Outer.DF == sad.CopyDF && forbidsFragments(inner)
+	}
+	return like
+}
+
+// forbidsFragments says whether routers must not fragment a packet. An IPv6
+// packet that every link has to carry is told so by nobody and cannot be made
+// shorter (RFC 8200 section 5), so the tunnel's may be.
+func forbidsFragments(ip []byte) bool {
+	if is6(ip) {
+		return len(ip) > leastMTU6
+	}
+	return binary.BigEndian.Uint16(ip[6:])&dontFragment != 0
+}
+
+// prependOuter puts a tunnel's header in front of what is at b[size:]. id makes
+// IPv4 packets that may be fragmented distinct.
+func prependOuter(b []byte, like shape, sa *sad.SA, id uint16) {
 	if sa.Local.Is6() {
 		clear(b[:ipv6Header])
-		b[0], b[1] = 6<<4|class>>4, class<<4
+		b[0], b[1] = 6<<4|like.class>>4, like.class<<4
 		binary.BigEndian.PutUint16(b[4:], uint16(len(b)-ipv6Header))
-		b[6], b[7] = uint8(protocol), hops
+		b[6], b[7] = uint8(sa.Protocol), like.hops
 		from, to := sa.Local.As16(), sa.Remote.As16()
 		copy(b[8:], from[:])
 		copy(b[24:], to[:])
 		return
 	}
 	df := uint16(0)
-	switch {
-	case sa.Outer.DF == sad.SetDF, sa.Outer.DF == sad.CopyDF && (is6(inner) || binary.BigEndian.Uint16(inner[6:])&dontFragment != 0):
+	if like.df {
 		df = dontFragment
 	}
 	clear(b[:ipv4Header])
-	b[0], b[1] = 0x45, class
+	b[0], b[1] = 0x45, like.class
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
 	binary.BigEndian.PutUint16(b[4:], id)
 	binary.BigEndian.PutUint16(b[6:], df)
-	b[8], b[9] = hops, uint8(protocol)
+	b[8], b[9] = like.hops, uint8(sa.Protocol)
 	from, to := sa.Local.As4(), sa.Remote.As4()
 	copy(b[12:], from[:])
 	copy(b[16:], to[:])

@@ -40,9 +40,11 @@ func rawPair(t testing.TB, shape sad.Outer) (a, b *Engine) {
 
 // overIPOne gives what comes out of an IP packet.
 func (e *Engine) overIPOne(ip []byte) []byte {
-	r := e.newReceiver(1)
+	r := e.newReceiver(1, laneRaw)
 	p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], ip)}
-	if !r.overIP(e.tables.Load(), &p, 1) {
+	t := e.tables.Load()
+	r.overIP(t, p, 1)
+	if !r.one(t, &p, 1) {
 		return nil
 	}
 	return bytes.Clone(p.bytes())
@@ -120,8 +122,8 @@ func TestPaddingHidesTheLength(t *testing.T) {
 func TestDummyPacketsAreGenuineAndNothing(t *testing.T) {
 	a, b, out, in := pair(t, "aes256gcm16")
 	seq, _ := out.next(a)
-	p := inBuffer(make([]byte, 50))
-	if !out.seal(a, &p, 0, 0, nextNone, firstBytes{0x45}, seq) {
+	p := departure{packet: inBuffer(make([]byte, 50))}
+	if !out.seal(a, out.transform, &p, 0, 0, nextNone, seq) {
 		t.Fatal("not sealed")
 	}
 	if b.unprotectOne(p.bytes()) != nil {
@@ -198,7 +200,7 @@ func TestThePolicyIsTheFirstThatMatches(t *testing.T) {
 			// The cache says the same, twice.
 			var c flowCache
 			for range 2 {
-				if p, _ := c.find(a.tables.Load(), &f); p == nil || p.ID != row.want {
+				if p, _ := c.find(a.tables.Load(), &f, true); p == nil || p.ID != row.want {
 					t.Errorf("the cache says %+v", p)
 				}
 			}

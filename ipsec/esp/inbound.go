@@ -2,51 +2,77 @@ package esp
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"time"
-
-	"golang.zx2c4.com/wireguard/conn"
 
 	"gatehouse/ipsec/sad"
 )
 
 const (
-	// tunOffset is what the TUN needs in front of a packet for a header of its
-	// own.
-	tunOffset = 16
-	// inboundRoom in front of a packet is for that, and for an IP header that the
-	// socket keeps for itself, with its extensions.
-	inboundRoom = tunOffset + ipv6Header + ancillary
+	// inboundRoom in front of a packet is for an IP header that the socket keeps
+	// for itself, with its extensions.
+	inboundRoom = ipv6Header + controlRoom
 	// maxNested bounds how many SAs one packet may have come by.
 	maxNested = 4
 )
 
-// receiver is one inbound packet path's own memory.
-type receiver struct {
-	e     *Engine
-	bufs  [][]byte // whole
-	into  [][]byte // behind inboundRoom
-	sizes []int
-	eps   []conn.Endpoint
-	out   [][]byte // plain packets for the TUN, behind tunOffset
-	came  [maxNested]*inbound
+// arrival is a packet on its way in.
+type arrival struct {
+	packet
+	sa   *inbound
+	from netip.AddrPort // of SAs in UDP
+	// at is where ESP or AH begins, seen from the packet's start, and next where
+	// the header in front says so.
+	at, next int
+	size     int // bytes on the wire
+	seq      uint64
+	class    uint8 // of the outer header
+	// plain is what the cryptography left: of ESP with its trailer, of AH nothing.
+	plain []byte
+	auth  int // length of AH
+	why   sad.Refusal
 }
 
-func (e *Engine) newReceiver(n int) *receiver {
-	r := &receiver{e: e, bufs: make([][]byte, n), into: make([][]byte, n), sizes: make([]int, n), eps: make([]conn.Endpoint, n), out: make([][]byte, 0, n)}
+// receiver is one inbound packet path's own memory.
+type receiver struct {
+	e      *Engine
+	own    lane
+	bufs   [][]byte // whole
+	into   [][]byte // behind inboundRoom
+	spare  [][]byte
+	spared int // of spare, used by this batch
+	batch  []arrival
+	shared shared
+	flows  flowCache
+	out    *deviceWriter
+	came   [maxNested]*inbound
+}
+
+// newReceiver makes one that takes n messages at once.
+func (e *Engine) newReceiver(n int, own lane) *receiver {
+	r := &receiver{
+		e: e, own: e.other(own), bufs: make([][]byte, n), into: make([][]byte, n), batch: make([]arrival, 0, batchSize),
+	}
+	if e.tun != nil {
+		r.out = e.tun.writer()
+	}
 	for i := range r.bufs {
 		r.bufs[i] = make([]byte, inboundRoom+bufferSize)
-		r.into[i] = r.bufs[i][inboundRoom:]
+		r.into[i] = r.bufs[i][inboundRoom:][:maxPacket]
 	}
+	r.shared.do = r.decrypt
 	return r
 }
 
+// udpMessages is how many messages one call takes. Each can have many datagrams.
+const udpMessages = 32
+
 // carryIn moves packets from one UDP socket to the TUN until the socket closes.
-func (e *Engine) carryIn(receive conn.ReceiveFunc) error {
-	r := e.newReceiver(e.bind.BatchSize())
+func (e *Engine) carryIn(s *udpSocket, own lane) error {
+	r := e.newReceiver(udpMessages, own)
+	in := newInbox(s.conn, r.into)
 	for failed := 0; ; {
-		n, err := receive(r.into, r.sizes, r.eps)
+		n, err := in.read()
 		if err != nil {
 			// ICMP errors of what we sent surface here and prove nothing; a
 			// closed or broken socket fails for good.
@@ -56,98 +82,130 @@ func (e *Engine) carryIn(receive conn.ReceiveFunc) error {
 			continue
 		}
 		failed = 0
-		r.batch(n)
-	}
-}
-
-// batch sorts what came in UDP (RFC 3948 section 2).
-func (r *receiver) batch(n int) {
-	t := r.e.tables.Load()
-	now := time.Now().UnixNano()
-	r.out = r.out[:0]
-	for i := range n {
-		p := packet{buf: r.bufs[i], start: inboundRoom, end: inboundRoom + r.sizes[i]}
-		b := p.bytes()
-		switch {
-		case len(b) == 1 && b[0] == keepalive:
-		case len(b) < headerLen:
-			r.e.counters.malformed.Add(1)
-		case binary.BigEndian.Uint32(b) == 0:
-			r.ike(b[markerLen:], r.eps[i])
-		default:
-			if r.inUDP(t, &p, r.eps[i], now) {
-				r.out = append(r.out, p.buf[p.start-tunOffset:p.end])
-			}
+		t, now := e.tables.Load(), time.Now().UnixNano()
+		for i := range n {
+			r.message(t, i, int(in.msgs[i].size), in.from[i].get(), in.control[i].beside(), now)
 		}
-	}
-	r.deliver()
-}
-
-// deliver gives what came to the TUN.
-func (r *receiver) deliver() {
-	if len(r.out) == 0 {
-		return
-	}
-	if _, err := r.e.tun.Write(r.out, tunOffset); err != nil {
-		r.e.counters.writeFailed.Add(1)
+		r.deliver(t, now)
 	}
 }
 
-func (r *receiver) ike(msg []byte, ep conn.Endpoint) {
-	from, ok := ep.(*conn.StdNetEndpoint)
-	if !ok {
-		return
+// message takes the datagrams of one message, which the kernel has joined (UDP_GRO).
+func (r *receiver) message(t *tables, i, size int, from netip.AddrPort, beside udpBeside, now int64) {
+	each := beside.each
+	if each <= 0 {
+		each = max(size, 1)
 	}
-	remote := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	local, err := sourceFor(remote)
-	if err != nil {
+	for at := 0; at < size; at += each {
+		a := arrival{
+			packet: packet{buf: r.bufs[i], start: inboundRoom + at, end: inboundRoom + min(at+each, size)},
+			from:   from, class: beside.class,
+		}
+		r.datagram(t, a, beside.local, now)
+	}
+}
+
+// datagram sorts what came in UDP (RFC 3948 section 2).
+func (r *receiver) datagram(t *tables, a arrival, local netip.Addr, now int64) {
+	b := a.bytes()
+	switch {
+	case len(b) == 1 && b[0] == keepalive:
+	case len(b) < headerLen:
+		r.e.counters.malformed.Add(1)
+	case binary.BigEndian.Uint32(b) == 0 && !local.IsValid():
 		r.e.counters.unroutable.Add(1)
-		return
+	case binary.BigEndian.Uint32(b) == 0:
+		r.e.cfg.IKE(netip.AddrPortFrom(local, r.e.port), a.from, b[markerLen:])
+	default:
+		if len(r.batch) == cap(r.batch) {
+			r.deliver(t, now)
+		}
+		r.inUDP(t, a, now)
 	}
-	r.e.cfg.IKE(netip.AddrPortFrom(local, r.e.port), remote, msg)
 }
 
-// sourceFor is the address from which this host sends to remote, which is the
-// one that SendIKE and ESP use. The socket's own word on where a datagram
-// arrived is lost: StdNetBind drops the control message when it splits what
-// the kernel coalesced (UDP_GRO). Connecting a UDP socket sends nothing.
-func sourceFor(remote netip.AddrPort) (netip.Addr, error) {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
-}
-
-// inUDP opens an ESP packet that came in UDP and says whether it may pass.
-func (r *receiver) inUDP(t *tables, p *packet, ep conn.Endpoint, now int64) bool {
-	from, _ := ep.(*conn.StdNetEndpoint)
-	return from != nil && r.opened(t, p, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), now)
-}
-
-// opened is inUDP from an address.
-func (r *receiver) opened(t *tables, p *packet, from netip.AddrPort, now int64) bool {
-	spi := sad.SPI(binary.BigEndian.Uint32(p.bytes()))
+// inUDP finds the SA of an ESP packet in UDP and puts it to the batch.
+func (r *receiver) inUDP(t *tables, a arrival, now int64) {
+	spi := sad.SPI(binary.BigEndian.Uint32(a.bytes()))
 	sa := t.inbound(sad.ESP, spi)
 	// Each family has its own goroutine, and an SA's state only one writer:
 	// anyone could send a known SPI over the other family.
-	if sa == nil || sa.Encap == nil || sa.Remote.Is4() != from.Addr().Is4() {
-		r.e.unknown(sad.ID{SPI: spi, Protocol: sad.ESP}, from.Addr(), now)
+	if sa == nil || sa.Encap == nil || sa.Remote.Is4() != a.from.Addr().Is4() {
+		r.e.unknown(sad.ID{SPI: spi, Protocol: sad.ESP}, a.from.Addr(), now)
+		return
+	}
+	if sa.Mode != sad.Tunnel && a.start > inboundRoom {
+		a.packet = r.apart(a.packet) // it will get a header, and another packet lies in front
+	}
+	a.sa = sa
+	r.number(a)
+}
+
+// apart copies a packet to where it has room.
+func (r *receiver) apart(p packet) packet {
+	if r.spared == len(r.spare) {
+		r.spare = append(r.spare, make([]byte, inboundRoom+maxPacket))
+	}
+	buf := r.spare[r.spared]
+	r.spared++
+	return packet{buf: buf, start: inboundRoom, end: inboundRoom + copy(buf[inboundRoom:], p.bytes())}
+}
+
+// number finds the whole sequence number of a packet and puts it to the batch.
+func (r *receiver) number(a arrival) {
+	a.size = a.end - a.start
+	a.seq, a.why = a.sa.number(a.bytes(), a.at)
+	r.batch = append(r.batch, a)
+}
+
+// decrypt is the part of the work that can be shared out.
+func (r *receiver) decrypt(l lane, i int) {
+	a := &r.batch[i]
+	if l == ownLane && a.sa.Encap == nil {
+		l = r.own
+	}
+	if a.why == sad.NotRefused {
+		a.decrypt(l)
+	}
+}
+
+// deliver opens what is in the batch and gives the TUN what may pass, in the
+// order in which it came.
+func (r *receiver) deliver(t *tables, now int64) {
+	r.e.crew.each(&r.shared, ownLane, len(r.batch))
+	for i := range r.batch {
+		if a := &r.batch[i]; r.finish(t, a, now) {
+			r.out.joiner.add(a.bytes())
+		}
+	}
+	if len(r.batch) > 0 {
+		r.e.counters.writeFailed.Add(uint64(r.out.flush()))
+	}
+	r.batch, r.spared = r.batch[:0], 0
+}
+
+// finish judges a packet that was decrypted.
+func (r *receiver) finish(t *tables, a *arrival, now int64) bool {
+	if a.sa.Encap == nil {
+		a.sa.busy.Lock()
+	}
+	why := a.finish()
+	if a.sa.Encap == nil {
+		a.sa.busy.Unlock()
+	}
+	if why != sad.NotRefused {
+		r.e.refused(a.sa, why, nil, now)
 		return false
 	}
-	n := p.end - p.start
-	if why := sa.unprotect(r.e, p, 0, 0); why != sad.NotRefused {
-		r.e.refused(sa, why, nil, now)
-		return false
+	if sa := a.sa; sa.Encap != nil {
+		if peer := netip.AddrPortFrom(sa.Remote, sa.Encap.RemotePort); a.from != peer && a.from != sa.moved {
+			// A NAT gave the peer another address; only a genuine packet says so.
+			sa.moved = a.from
+			r.e.cfg.Event(sad.Event{Kind: sad.Mapping, SA: sa.ID(), Policy: sa.Policy, From: a.from})
+		}
 	}
-	if peer := netip.AddrPortFrom(sa.Remote, sa.Encap.RemotePort); from != peer && from != sa.moved {
-		// A NAT gave the peer another address; only a genuine packet says so.
-		sa.moved = from
-		r.e.cfg.Event(sad.Event{Kind: sad.Mapping, SA: sa.ID(), Policy: sa.Policy, From: from})
-	}
-	r.came[0] = sa
-	return r.further(t, p, 1, n, now)
+	r.came[0] = a.sa
+	return r.further(t, &a.packet, 1, now)
 }
 
 // unknown counts a packet that no SA is for.
@@ -171,14 +229,14 @@ func (e *Engine) refused(sa *inbound, why sad.Refusal, f *flow, now int64) {
 
 // further opens what one SA has left until nothing for this gateway is left to
 // open, then checks it against the SPD. came[:n] are the SAs so far, the
-// outermost first; size is what the packet was on the wire.
-func (r *receiver) further(t *tables, p *packet, n, size int, now int64) bool {
+// outermost first.
+func (r *receiver) further(t *tables, p *packet, n int, now int64) bool {
 	for n < maxNested && p.end > p.start {
 		sa, at, next := t.nested(p.bytes())
 		if sa == nil {
 			break
 		}
-		if why := r.e.open(sa, p, at, next); why != sad.NotRefused {
+		if why := r.open(sa, p, at, next); why != sad.NotRefused {
 			r.e.refused(sa, why, nil, now)
 			return false
 		}
@@ -213,12 +271,18 @@ func (r *receiver) further(t *tables, p *packet, n, size int, now int64) bool {
 	return true
 }
 
-// open opens a packet that did not come in UDP: several sockets may bring such
-// packets at once.
-func (e *Engine) open(sa *inbound, p *packet, at, next int) sad.Refusal {
+// open opens a packet inside another: several goroutines may bring such packets
+// at once.
+func (r *receiver) open(sa *inbound, p *packet, at, next int) sad.Refusal {
 	sa.busy.Lock()
 	defer sa.busy.Unlock()
-	return sa.unprotect(e, p, at, next)
+	a := arrival{packet: *p, sa: sa, at: at, next: next}
+	if a.seq, a.why = sa.number(p.bytes(), at); a.why == sad.NotRefused {
+		a.decrypt(r.own)
+		a.why = a.finish()
+	}
+	*p = a.packet
+	return a.why
 }
 
 // nested finds the SA of a packet for this gateway that is protected again.
@@ -263,7 +327,7 @@ func (r *receiver) admits(t *tables, f *flow, n int) sad.Refusal {
 	if single && outermost.Encap != nil && outermost.generation == t.generation && outermost.admitted == *f {
 		return sad.NotRefused
 	}
-	p, labels := t.lookUp(f, false)
+	p, labels := r.flows.find(t, f, false)
 	if p == nil || p.Action != sad.Protect || !p.satisfied(r.came[:n]) {
 		return sad.WrongSA
 	}

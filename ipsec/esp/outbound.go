@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/tun"
 
 	"gatehouse/ipsec/sad"
 )
@@ -40,79 +39,121 @@ func (sa *outbound) sequences() (last, soon uint64) {
 	return maxSequence, soonSequence
 }
 
+// departure is a packet on its way out.
+type departure struct {
+	packet
+	bundle []*outbound // the innermost first
+	seqs   [sad.MaxBundle]uint64
+	shape  shape // of the outermost header
+	sealed bool
+}
+
 // sender is the outbound packet path's own memory.
 type sender struct {
-	e     *Engine
-	bufs  [][]byte
-	sizes []int
-	run   [][]byte // protected packets of one SA, to be sent together
-	sa    *outbound
-	flows flowCache
+	e      *Engine
+	bufs   [][]byte
+	sizes  []int
+	batch  []departure
+	shared shared
+	flows  flowCache
+
+	udp4, udp6 *udpOutbox
+	last       *udpOutbox // the one that was added to last
+	run        [][]byte   // packets directly over IP of one SA, to be sent together
+	runOf      *outbound
+}
+
+// batchSize is how many packets are read, protected and sent at once.
+const batchSize = 128
+
+func (e *Engine) newSender(n int) *sender {
+	s := &sender{e: e, bufs: make([][]byte, n), sizes: make([]int, n), batch: make([]departure, 0, n)}
+	for i := range s.bufs {
+		s.bufs[i] = make([]byte, bufferSize)
+	}
+	s.shared.do = s.seal
+	if e.udp4 != nil {
+		s.udp4 = e.udp4.outbox(n)
+	}
+	if e.udp6 != nil {
+		s.udp6 = e.udp6.outbox(n)
+	}
+	return s
 }
 
 // carryOut moves packets from the TUN to the sockets until the TUN closes.
 func (e *Engine) carryOut() error {
-	n := e.tun.BatchSize()
-	s := &sender{e: e, bufs: make([][]byte, n), sizes: make([]int, n), run: make([][]byte, 0, n)}
-	for i := range s.bufs {
-		s.bufs[i] = make([]byte, bufferSize)
-	}
+	s := e.newSender(batchSize)
 	for {
-		n, err := e.tun.Read(s.bufs, s.sizes, headroom)
-		if n > 0 {
-			s.batch(n)
-		}
-		if err != nil && !errors.Is(err, tun.ErrTooManySegments) {
+		n, err := e.tun.read(s.bufs, s.sizes, headroom)
+		if err != nil {
 			return err
 		}
+		s.carry(n)
 	}
 }
 
-// batch protects and sends n packets, in order.
-func (s *sender) batch(n int) {
+// carry protects and sends n packets, in order. What the databases say and the
+// sequence numbers come first, then the cryptography, which may be shared out,
+// then the sending.
+func (s *sender) carry(n int) {
 	t := s.e.tables.Load()
 	now := time.Now().UnixNano()
+	s.batch = s.batch[:0]
 	for i := range n {
-		p := packet{buf: s.bufs[i], start: headroom, end: headroom + s.sizes[i]}
-		s.add(t, &p, now)
+		s.plan(t, packet{buf: s.bufs[i], start: headroom, end: headroom + s.sizes[i]}, now)
+	}
+	s.e.crew.each(&s.shared, ownLane, len(s.batch))
+	for i := range s.batch {
+		if d := &s.batch[i]; d.sealed {
+			s.send(d)
+		}
 	}
 	s.flush()
-	s.sa = nil
 }
 
-// add protects a packet and puts it to those that are sent together.
-func (s *sender) add(t *tables, p *packet, now int64) {
-	sa := s.protect(t, p, now)
-	if sa == nil {
+// seal protects one packet of the batch.
+func (s *sender) seal(l lane, i int) { s.batch[i].seal(s.e, l) }
+
+// send puts a packet to those that are sent together.
+func (s *sender) send(d *departure) {
+	sa := d.bundle[len(d.bundle)-1]
+	if sa.Encap == nil {
+		if sa != s.runOf {
+			s.flush()
+			s.runOf = sa
+		}
+		s.run = append(s.run, d.bytes())
 		return
 	}
-	if sa != s.sa {
-		s.flush()
-		s.sa = sa
+	out := s.udp4
+	if sa.Remote.Is6() {
+		out = s.udp6
 	}
-	s.run = append(s.run, p.bytes())
+	if s.last != out || s.runOf != nil {
+		s.flush()
+		s.last = out
+	}
+	out.add(s.e, sa, d.bytes(), d.shape)
 }
 
 func (s *sender) flush() {
-	if len(s.run) == 0 {
-		return
+	if s.last != nil {
+		s.last.flush(s.e)
+		s.last = nil
 	}
-	s.e.send(s.sa, s.run)
-	s.run = s.run[:0]
+	if len(s.run) > 0 {
+		s.e.sendRaw(s.runOf, s.run)
+		s.run = s.run[:0]
+	}
+	s.runOf = nil
 }
 
-// send gives packets of one SA to the socket that carries them.
-func (e *Engine) send(sa *outbound, packets [][]byte) {
-	var err error
-	if sa.Encap != nil {
-		err = e.bind.Send(packets, sa.endpoint)
-	} else {
-		err = e.raw.send(e.fitting(sa, packets), sa.Remote)
-	}
+// sendRaw sends packets of one SA directly over IP.
+func (e *Engine) sendRaw(sa *outbound, packets [][]byte) {
+	err := e.raw.send(e.fitting(sa, packets), sa.Remote)
 	if errors.Is(err, unix.EMSGSIZE) {
-		if mtu, err := e.prober.mtu(sa.Remote); err == nil {
-			sa.path.learn(mtu, sa.Local.Is6(), time.Now())
-		}
+		e.learn(sa)
 	}
 	if err != nil {
 		e.counters.sendFailed.Add(uint64(len(packets)))
@@ -140,68 +181,78 @@ func (e *Engine) fitting(sa *outbound, packets [][]byte) [][]byte {
 	return out
 }
 
-// protect does to a packet what the SPD says, and gives the outermost SA it goes
-// by, or none if it must not leave.
-func (s *sender) protect(t *tables, p *packet, now int64) *outbound {
+// plan finds what the SPD says about a packet and, if it may leave, takes the
+// sequence numbers of the SAs that it goes by and puts it to the batch.
+func (s *sender) plan(t *tables, p packet, now int64) {
 	c := &s.e.counters
 	f, length, ok := parseInner(p.bytes())
 	if !ok {
 		c.malformed.Add(1)
-		return nil
+		return
 	}
 	p.end = p.start + length
-	pol, labels := s.flows.find(t, &f)
+	pol, labels := s.flows.find(t, &f, true)
 	if pol == nil {
 		c.noPolicy.Add(1)
 		s.e.refuse(&s.e.refusals, sad.Discarded, sad.ID{}, 0, &f, now)
-		return nil
+		return
 	}
 	if pol.Action != sad.Protect {
 		// What goes past IPsec must not come by ipsec0.
 		c.discarded.Add(1)
 		s.e.refuse(&pol.refusals, sad.Discarded, sad.ID{}, pol.ID, &f, now)
-		return nil
+		return
 	}
 	bundle := pol.current.Load()
 	if bundle == nil {
 		c.noSA.Add(1)
 		s.e.acquire(pol, now)
-		return nil
+		return
 	}
 	if labels != 0 {
 		if d := unmet(t, labels, *bundle); d != nil {
 			c.discarded.Add(1)
 			s.e.refuse(&d.refusals, sad.TooWeak, (*bundle)[0].ID(), d.ID, &f, now)
-			return nil
+			return
 		}
 	}
 	if limit := room(*bundle, now); limit > 0 && length > limit && (*bundle)[0].Mode == sad.Tunnel && (!f.src.Is6() || length > leastMTU6) {
 		for _, piece := range s.e.tooBig(p.bytes(), limit) {
 			part := packet{buf: make([]byte, headroom+len(piece)+tailroom), start: headroom, end: headroom + len(piece)}
 			copy(part.bytes(), piece)
-			s.add(t, &part, now)
+			s.plan(t, part, now)
 		}
-		return nil
+		return
 	}
-	var last *outbound
-	for _, sa := range *bundle {
+	d := departure{packet: p, bundle: *bundle}
+	for i, sa := range d.bundle {
 		if !matches(sa.LocalTS, sa.RemoteTS, &f, true) {
 			// Narrowed away by the peer.
 			c.noPolicy.Add(1)
 			s.e.refuse(&pol.refusals, sad.Discarded, sa.ID(), pol.ID, &f, now)
-			return nil
+			return
 		}
 		if !sa.life.count(s.e, &sa.usage, &sa.SA, length, now) {
 			c.exhausted.Add(1)
-			return nil
+			return
 		}
-		if !sa.protect(s.e, p) {
+		if d.seqs[i], ok = sa.next(s.e); !ok {
 			c.notProtected.Add(1)
-			return nil
+			return
 		}
-		last = sa
 	}
-	return last
+	s.batch = append(s.batch, d)
+}
+
+// seal carries the SAs out on the packet, in place.
+func (d *departure) seal(e *Engine, l lane) {
+	for i, sa := range d.bundle {
+		if !sa.protect(e, l, d, d.seqs[i]) {
+			e.counters.notProtected.Add(1)
+			return
+		}
+	}
+	d.sealed = true
 }
 
 // acquire reports traffic that waits for an SA.

@@ -154,10 +154,9 @@ func (e *Engine) tooBig(ip []byte, limit int) (pieces [][]byte) {
 		limit = leastMTU6
 	}
 	if answer := packetTooBig(ip, limit); answer != nil {
-		buf := append(make([]byte, tunOffset), answer...)
-		if _, err := e.tun.Write([][]byte{buf}, tunOffset); err != nil {
-			e.counters.writeFailed.Add(1)
-		}
+		w := e.tun.writer()
+		w.joiner.add(answer)
+		e.counters.writeFailed.Add(uint64(w.flush()))
 	}
 	return nil
 }

@@ -124,14 +124,14 @@ func TestPiecesOfALargePacketGoTheSameWay(t *testing.T) {
 	s := &sender{e: a}
 	p := inBuffer(udp4("10.1.0.5", "10.2.0.9", 1372))
 	now := time.Now().UnixNano()
-	s.sa = out
 	if got := s.protect(a.tables.Load(), &p, now); got != nil {
 		t.Fatal("the large packet itself is sent")
 	}
-	if len(s.run) != 3 {
-		t.Fatalf("%d packets", len(s.run))
+	if len(s.batch) != 3 {
+		t.Fatalf("%d packets", len(s.batch))
 	}
-	for i, packet := range s.run {
+	for i := range s.batch {
+		packet := s.batch[i].bytes()
 		if len(packet)+28 > 600 {
 			t.Errorf("packet %d has %d bytes", i, len(packet)+28)
 		}

@@ -5,14 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -22,15 +20,19 @@ import (
 // rawSockets carry ESP and AH directly over IP (protocols 50 and 51). Two send
 // whole packets, four receive.
 type rawSockets struct {
-	send4 *ipv4.PacketConn
-	send6 *ipv6.PacketConn
-	in4   []*ipv4.PacketConn
-	in6   []*ipv6.PacketConn
-	all   []net.PacketConn
+	in  []rawInput
+	all []*os.File
 	// sending guards the following: dummy packets come from elsewhere.
-	sending  sync.Mutex
-	messages []ipv4.Message
-	to       net.IPAddr
+	sending      sync.Mutex
+	send4, send6 *outbox
+	to           address
+}
+
+// rawInput is a socket that receives.
+type rawInput struct {
+	conn     syscall.RawConn
+	v6       bool
+	protocol sad.Protocol
 }
 
 // rawBatch is how many packets one call to the kernel takes.
@@ -41,67 +43,59 @@ const rawBatch = 64
 const rawBuffer = 4 << 20
 
 func openRaw(mark uint32) (*rawSockets, error) {
-	r := &rawSockets{messages: make([]ipv4.Message, rawBatch)}
-	open := func(family, protocol int) (net.PacketConn, error) {
-		fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
-		if err != nil {
-			return nil, fmt.Errorf("open a raw socket for protocol %d: %w", protocol, err)
-		}
-		// More is better, but nothing depends on it.
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, rawBuffer)
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, rawBuffer)
-		if mark != 0 {
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
-				unix.Close(fd)
-				return nil, fmt.Errorf("mark packets of a raw socket: %w", err)
-			}
-		}
-		if family == unix.AF_INET6 && protocol != unix.IPPROTO_RAW {
-			err = errors.Join(
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1),
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPOPTS, 1),
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVDSTOPTS, 1),
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVRTHDR, 1),
-			)
-			if err != nil {
-				unix.Close(fd)
-				return nil, fmt.Errorf("raw socket for protocol %d: %w", protocol, err)
-			}
-		}
-		f := os.NewFile(uintptr(fd), "raw")
-		defer f.Close()
-		c, err := net.FilePacketConn(f)
-		if err != nil {
-			return nil, err
-		}
-		r.all = append(r.all, c)
-		return c, nil
-	}
+	r := new(rawSockets)
 	for _, s := range []struct {
-		family, protocol int
-		keep             func(net.PacketConn)
+		family   int
+		protocol sad.Protocol
 	}{
-		{unix.AF_INET, unix.IPPROTO_RAW, func(c net.PacketConn) { r.send4 = ipv4.NewPacketConn(c) }},
-		{unix.AF_INET6, unix.IPPROTO_RAW, func(c net.PacketConn) { r.send6 = ipv6.NewPacketConn(c) }},
-		{unix.AF_INET, int(sad.ESP), func(c net.PacketConn) { r.in4 = append(r.in4, ipv4.NewPacketConn(c)) }},
-		{unix.AF_INET, int(sad.AH), func(c net.PacketConn) { r.in4 = append(r.in4, ipv4.NewPacketConn(c)) }},
-		{unix.AF_INET6, int(sad.ESP), func(c net.PacketConn) { r.in6 = append(r.in6, ipv6.NewPacketConn(c)) }},
-		{unix.AF_INET6, int(sad.AH), func(c net.PacketConn) { r.in6 = append(r.in6, ipv6.NewPacketConn(c)) }},
+		{unix.AF_INET, unix.IPPROTO_RAW}, {unix.AF_INET6, unix.IPPROTO_RAW},
+		{unix.AF_INET, sad.ESP}, {unix.AF_INET, sad.AH}, {unix.AF_INET6, sad.ESP}, {unix.AF_INET6, sad.AH},
 	} {
-		c, err := open(s.family, s.protocol)
+		c, err := r.open(s.family, s.protocol, mark)
 		if err != nil {
-			return nil, errors.Join(err, r.close())
+			return nil, errors.Join(fmt.Errorf("raw socket for protocol %d: %w", s.protocol, err), r.close())
 		}
-		s.keep(c)
+		switch v6 := s.family == unix.AF_INET6; {
+		case s.protocol != unix.IPPROTO_RAW:
+			r.in = append(r.in, rawInput{c, v6, s.protocol})
+		case v6:
+			r.send6 = newOutbox(c, rawBatch, rawBatch)
+		default:
+			r.send4 = newOutbox(c, rawBatch, rawBatch)
+		}
 	}
 	return r, nil
 }
 
+func (r *rawSockets) open(family int, protocol sad.Protocol, mark uint32) (syscall.RawConn, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(protocol))
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "raw")
+	r.all = append(r.all, f)
+	set := func(level, option, value int) error { return unix.SetsockoptInt(fd, level, option, value) }
+	// More is better, but nothing depends on it.
+	set(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, rawBuffer)
+	set(unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, rawBuffer)
+	if mark != 0 {
+		err = set(unix.SOL_SOCKET, unix.SO_MARK, int(mark))
+	}
+	if family == unix.AF_INET6 && protocol != unix.IPPROTO_RAW {
+		for _, option := range []int{unix.IPV6_RECVPKTINFO, unix.IPV6_RECVTCLASS, unix.IPV6_RECVHOPOPTS, unix.IPV6_RECVDSTOPTS, unix.IPV6_RECVRTHDR} {
+			err = errors.Join(err, set(unix.IPPROTO_IPV6, option, 1))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.SyscallConn()
+}
+
 func (r *rawSockets) close() error {
 	var errs []error
-	for _, c := range r.all {
-		errs = append(errs, c.Close())
+	for _, f := range r.all {
+		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -110,25 +104,20 @@ func (r *rawSockets) close() error {
 func (r *rawSockets) send(packets [][]byte, to netip.Addr) error {
 	r.sending.Lock()
 	defer r.sending.Unlock()
-	r.to.IP = append(r.to.IP[:0], to.AsSlice()...)
-	write := r.send4.WriteBatch
+	out := r.send4
 	if to.Is6() {
-		write = r.send6.WriteBatch
+		out = r.send6
 	}
+	r.to.set(netip.AddrPortFrom(to, 0))
 	for len(packets) > 0 {
-		n := min(len(packets), len(r.messages))
-		for i, p := range packets[:n] {
-			m := &r.messages[i]
-			if len(m.Buffers) == 0 {
-				m.Buffers = make([][]byte, 1)
-			}
-			m.Buffers[0], m.Addr = p, &r.to
+		out.reset()
+		for len(packets) > 0 && !out.full() {
+			out.piece(out.begin(&r.to), packets[0])
+			packets = packets[1:]
 		}
-		sent, err := write(r.messages[:n], 0)
-		if err != nil {
+		if _, err := out.write(0); err != nil {
 			return err
 		}
-		packets = packets[sent:]
 	}
 	return nil
 }
@@ -136,29 +125,19 @@ func (r *rawSockets) send(packets [][]byte, to netip.Addr) error {
 // run receives until the sockets close.
 func (r *rawSockets) run(ctx context.Context, e *Engine) error {
 	tasks, _ := errgroup.WithContext(ctx)
-	for i, protocol := range []sad.Protocol{sad.ESP, sad.AH} {
-		tasks.Go(func() error { return e.carryRaw(r.in4[i].ReadBatch, false, protocol) })
-		tasks.Go(func() error { return e.carryRaw(r.in6[i].ReadBatch, true, protocol) })
+	for i, in := range r.in {
+		tasks.Go(func() error { return e.carryRaw(in, laneRaw+lane(i)) })
 	}
 	return tasks.Wait()
 }
 
-// ancillary is room for what the kernel says beside an IPv6 packet.
-const ancillary = 256
-
 // carryRaw moves packets from one raw socket to the TUN. The kernel gives IPv4
 // packets whole and IPv6 packets without their headers.
-func (e *Engine) carryRaw(read func([]ipv4.Message, int) (int, error), v6 bool, protocol sad.Protocol) error {
-	r := e.newReceiver(rawBatch)
-	messages := make([]ipv4.Message, rawBatch)
-	for i := range messages {
-		messages[i] = ipv4.Message{Buffers: [][]byte{r.into[i][:65536]}}
-		if v6 {
-			messages[i].OOB = make([]byte, ancillary)
-		}
-	}
+func (e *Engine) carryRaw(s rawInput, own lane) error {
+	r := e.newReceiver(rawBatch, own)
+	in := newInbox(s.conn, r.into)
 	for failed := 0; ; {
-		n, err := read(messages, 0)
+		n, err := in.read()
 		if err != nil {
 			if failed++; isClosed(err) || failed > 1000 {
 				return err
@@ -167,79 +146,57 @@ func (e *Engine) carryRaw(read func([]ipv4.Message, int) (int, error), v6 bool, 
 		}
 		failed = 0
 		t, now := e.tables.Load(), time.Now().UnixNano()
-		r.out = r.out[:0]
-		for i := range messages[:n] {
-			m := &messages[i]
-			p := packet{buf: r.bufs[i], start: inboundRoom, end: inboundRoom + m.N}
-			if v6 && !p.rebuild(m, protocol) {
+		for i := range n {
+			p := packet{buf: r.bufs[i], start: inboundRoom, end: inboundRoom + int(in.msgs[i].size)}
+			if !in.whole(i) || s.v6 && !p.rebuild(in.from[i].get().Addr(), &in.control[i], s.protocol) {
 				e.counters.malformed.Add(1)
 				continue
 			}
-			if r.overIP(t, &p, now) {
-				r.out = append(r.out, p.buf[p.start-tunOffset:p.end])
-			}
+			r.overIP(t, p, now)
 		}
-		r.deliver()
+		r.deliver(t, now)
 	}
 }
 
-// overIP opens an ESP or AH packet with its IP header.
-func (r *receiver) overIP(t *tables, p *packet, now int64) bool {
+// overIP finds the SA of an ESP or AH packet with its IP header and puts it to
+// the batch.
+func (r *receiver) overIP(t *tables, p packet, now int64) {
 	f, length, ok := parseInner(p.bytes())
 	if !ok {
 		r.e.counters.malformed.Add(1)
-		return false
+		return
 	}
 	p.end = p.start + length
 	sa, at, next := t.protected(p.bytes(), &f)
 	if sa == nil {
 		r.e.unknown(sad.ID{Protocol: sad.Protocol(f.protocol)}, f.src, now)
-		return false
+		return
 	}
-	if why := r.e.open(sa, p, at, next); why != sad.NotRefused {
-		r.e.refused(sa, why, nil, now)
-		return false
-	}
-	r.came[0] = sa
-	return r.further(t, p, 1, length, now)
+	sa.busy.Lock()
+	defer sa.busy.Unlock()
+	r.number(arrival{packet: p, sa: sa, at: at, next: next})
 }
 
 // rebuild puts the IPv6 header back that the kernel took away, with the
 // extension headers that it tells of, because AH covers them. The hop limit is
 // not told, nor covered.
-func (p *packet) rebuild(m *ipv4.Message, protocol sad.Protocol) bool {
-	from, ok := m.Addr.(*net.IPAddr)
-	if !ok || m.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
-		return false
-	}
-	src, ok := netip.AddrFromSlice(from.IP)
-	if !ok {
-		return false
-	}
-	var head [ipv6Header + ancillary]byte
-	size, next := ipv6Header, 6
-	for rest := m.OOB[:m.NN]; len(rest) >= unix.CmsgLen(0); {
-		h, data, after, err := unix.ParseOneSocketControlMessage(rest)
-		if err != nil {
-			return false
-		}
-		rest = after
-		if h.Level != unix.IPPROTO_IPV6 {
-			continue
+func (p *packet) rebuild(src netip.Addr, c *control, protocol sad.Protocol) bool {
+	var head [inboundRoom]byte
+	size, next, good := ipv6Header, 6, true
+	read := c.each(func(level, what int32, data []byte) {
+		if level != unix.IPPROTO_IPV6 {
+			return
 		}
 		kind := -1
-		switch h.Type {
+		switch what {
 		case unix.IPV6_PKTINFO:
-			if len(data) < 16 {
-				return false
-			}
-			copy(head[24:ipv6Header], data[:16])
+			good = good && len(data) >= 16
+			copy(head[24:ipv6Header], data)
 		case unix.IPV6_TCLASS:
-			if len(data) < 4 {
-				return false
+			if good = good && len(data) >= 4; good {
+				class := uint8(binary.NativeEndian.Uint32(data))
+				head[0], head[1] = class>>4, class<<4
 			}
-			class := uint8(binary.NativeEndian.Uint32(data))
-			head[0], head[1] = class>>4, class<<4
 		case unix.IPV6_HOPOPTS:
 			kind = extHopByHop
 		case unix.IPV6_DSTOPTS:
@@ -248,23 +205,24 @@ func (p *packet) rebuild(m *ipv4.Message, protocol sad.Protocol) bool {
 			kind = extRouting
 		}
 		if kind < 0 {
-			continue
+			return
 		}
 		if len(data) < 8 || size+len(data) > len(head) {
-			return false
+			good = false
+			return
 		}
 		head[next] = uint8(kind)
 		next = size
 		size += copy(head[size:], data)
+	})
+	if !read || !good || p.start < size {
+		return false
 	}
 	head[next] = uint8(protocol)
 	head[0] |= 6 << 4
 	head[7] = 64
 	a := src.As16()
 	copy(head[8:], a[:])
-	if p.start < size+tunOffset {
-		return false
-	}
 	p.start -= size
 	copy(p.bytes(), head[:size])
 	setLength(p.bytes())

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.zx2c4.com/wireguard/conn"
-
 	"gatehouse/ipsec/sad"
 )
 
@@ -72,15 +70,14 @@ func (u *usage) read() sad.Usage {
 type inbound struct {
 	sad.SA
 	usage
-	// busy is held while a packet is opened, but not for SAs in UDP: these have
+	lanes
+	// busy is held while the window is used, but not for SAs in UDP: these have
 	// one goroutine. Others can be reached by several sockets at once.
-	busy      sync.Mutex
-	transform transform      // of ESP
-	auth      *authenticator // of AH
-	window    *window        // nil without replay protection
-	seen      atomic.Uint64  // the highest sequence number
-	life      life
-	refusals  refusals
+	busy     sync.Mutex
+	window   *window       // nil without replay protection
+	seen     atomic.Uint64 // the highest sequence number
+	life     life
+	refusals refusals
 	// The flow admitted last, good while the tables are the same.
 	admitted   flow
 	generation uint64
@@ -92,16 +89,16 @@ type inbound struct {
 type outbound struct {
 	sad.SA
 	usage
-	transform  transform
-	auth       *authenticator
-	endpoint   conn.Endpoint // of SAs in UDP
+	lanes
 	seq        atomic.Uint64
 	exhausted  atomic.Bool
 	overflowed atomic.Bool
-	life       life
-	installed  uint64 // higher is newer
-	path       pathMTU
-	// busy is held while a packet is protected, of SAs that also send dummies.
+	// noSource says that Local is no address of this host any more.
+	noSource  atomic.Bool
+	life      life
+	installed uint64 // higher is newer
+	path      pathMTU
+	// busy guards dummies.
 	busy    sync.Mutex
 	dummies *time.Timer
 }

@@ -6,51 +6,73 @@ import (
 	"gatehouse/ipsec/sad"
 )
 
-// unprotect opens the ESP packet at p.start or, with header, the ESP or AH
-// packet behind the IP header there, and checks that it is genuine and new. What
-// is left is an IP packet again. protocol says which of both it is; at is where
-// it begins, seen from p.start, and next where the header says so.
-//
-// The caller owns the SA: only one goroutine at a time may do this.
-func (sa *inbound) unprotect(e *Engine, p *packet, at, next int) sad.Refusal {
-	b := p.bytes()
+// Opening a packet has three steps: number, decrypt and finish. The first and the
+// last use the SA's window and are for the one who owns it at the time; the one
+// between is not.
+
+// number finds the whole sequence number of the ESP or AH packet at b[at:] and
+// refuses one that cannot be new.
+func (sa *inbound) number(b []byte, at int) (uint64, sad.Refusal) {
 	low := binary.BigEndian.Uint32(b[at+4:])
 	if sa.Protocol == sad.AH {
 		low = binary.BigEndian.Uint32(b[at+8:])
 	}
 	seq, ok := uint64(low), true
-	if sa.window != nil {
-		if sa.ESN {
-			seq, ok = sa.window.extend(low)
-		}
-		if !ok || !sa.window.fresh(seq) {
-			return sad.ReplayedPacket
-		}
+	if sa.window == nil {
+		return seq, sad.NotRefused
 	}
-	if sa.Protocol == sad.AH {
-		return sa.checkAH(p, at, next, seq)
+	if sa.ESN {
+		seq, ok = sa.window.extend(low)
 	}
-	return sa.openESP(p, at, next, seq)
+	if !ok || !sa.window.fresh(seq) {
+		return 0, sad.ReplayedPacket
+	}
+	return seq, sad.NotRefused
 }
 
-// openESP decrypts in place and takes header and trailer away (RFC 4303 section
-// 3.4). at is 0 for a packet that came in UDP, without an IP header.
-func (sa *inbound) openESP(p *packet, at, nextAt int, seq uint64) sad.Refusal {
-	plain, err := sa.transform.open(p.buf[p.start+at:p.end], uint32(seq>>32))
-	if err != nil {
-		return sad.BadICV
+// decrypt checks that the packet is genuine, and decrypts it in place (RFC 4303
+// section 3.4.4, RFC 4302 section 3.4.4).
+func (a *arrival) decrypt(l lane) {
+	c := a.sa.at(&a.sa.SA, l)
+	var err error
+	if a.sa.Protocol == sad.AH {
+		a.auth, err = c.auth.open(a.bytes(), a.at, uint32(a.seq>>32))
+	} else {
+		a.plain, err = c.transform.open(a.buf[a.start+a.at:a.end], uint32(a.seq>>32))
 	}
-	sa.accept(seq)
-	length, next, ok := strip(plain)
+	if err != nil {
+		a.why = sad.BadICV
+	}
+}
+
+// finish takes a genuine packet out of its protection. What is left is an IP
+// packet again, or nothing.
+func (a *arrival) finish() sad.Refusal {
+	if a.why != sad.NotRefused {
+		return a.why
+	}
+	if w := a.sa.window; w != nil && !w.fresh(a.seq) {
+		return sad.ReplayedPacket // the same one came twice in a batch
+	}
+	a.sa.accept(a.seq)
+	if a.sa.Protocol == sad.AH {
+		return a.withoutAH()
+	}
+	return a.withoutESP()
+}
+
+// withoutESP takes header and trailer away (RFC 4303 section 3.4). at is 0 for a
+// packet that came in UDP, without an IP header.
+func (a *arrival) withoutESP() sad.Refusal {
+	sa, p, at := a.sa, &a.packet, a.at
+	length, next, ok := strip(a.plain)
 	if !ok {
 		return sad.Malformed
 	}
-	room := headerLen + sa.transform.ivLen()
-	body := p.start + at + room
+	body := p.start + at + headerLen + sa.transform.ivLen()
 	p.end = body + length
-	class := uint8(0)
 	if at > 0 {
-		class = trafficClass(p.bytes())
+		a.class = trafficClass(p.bytes())
 	}
 	tunnel := next == nextIPv4 || next == nextIPv6
 	switch {
@@ -62,28 +84,25 @@ func (sa *inbound) openESP(p *packet, at, nextAt int, seq uint64) sad.Refusal {
 		return sad.Malformed
 	case tunnel:
 		p.start = body
-		return p.leaveTunnel(next, class, at > 0)
+		return p.leaveTunnel(next, a.class)
 	case at > 0:
 		copy(p.buf[body-at:], p.buf[p.start:p.start+at])
 		p.start = body - at
-		setUpper(p.bytes(), nextAt, next)
+		setUpper(p.bytes(), a.next, next)
 	default:
-		sa.newHeader(p, body, next)
+		sa.newHeader(p, body, next, a.class)
 	}
 	return sad.NotRefused
 }
 
 // leaveTunnel checks the packet that came out of a tunnel against what its
 // trailer said, cuts off traffic flow padding, and makes its ECN what it must be.
-func (p *packet) leaveTunnel(next, outer uint8, known bool) sad.Refusal {
+func (p *packet) leaveTunnel(next, outer uint8) sad.Refusal {
 	_, length, ok := parseInner(p.bytes())
 	if !ok || (next == nextIPv6) != is6(p.bytes()) {
 		return sad.Malformed
 	}
 	p.end = p.start + length
-	if !known {
-		return sad.NotRefused
-	}
 	inner := trafficClass(p.bytes())
 	bits, drop := decapsulateECN(inner, outer)
 	if drop {
@@ -93,15 +112,10 @@ func (p *packet) leaveTunnel(next, outer uint8, known bool) sad.Refusal {
 	return sad.NotRefused
 }
 
-// checkAH checks an Authentication Header and takes it away (RFC 4302 section
-// 3.4).
-func (sa *inbound) checkAH(p *packet, at, nextAt int, seq uint64) sad.Refusal {
+// withoutAH takes an Authentication Header away (RFC 4302 section 3.4).
+func (a *arrival) withoutAH() sad.Refusal {
+	sa, p, at, size := a.sa, &a.packet, a.at, a.auth
 	b := p.bytes()
-	size, err := sa.auth.open(b, at, uint32(seq>>32))
-	if err != nil {
-		return sad.BadICV
-	}
-	sa.accept(seq)
 	next, class := b[at], trafficClass(b)
 	tunnel := next == nextIPv4 || next == nextIPv6
 	switch {
@@ -112,11 +126,11 @@ func (sa *inbound) checkAH(p *packet, at, nextAt int, seq uint64) sad.Refusal {
 		if p.start == p.end {
 			return sad.Malformed
 		}
-		return p.leaveTunnel(next, class, true)
+		return p.leaveTunnel(next, class)
 	}
 	copy(b[size:], b[:at])
 	p.start += size
-	setUpper(p.bytes(), nextAt, next)
+	setUpper(p.bytes(), a.next, next)
 	return sad.NotRefused
 }
 
@@ -130,20 +144,20 @@ func (sa *inbound) accept(seq uint64) {
 }
 
 // newHeader makes the IP header of a transport mode packet that came in UDP: its
-// addresses are those of the SA. A NAT on the way has changed what the upper
+// addresses are those of the SA, its class that of the packet. A NAT on the way has changed what the upper
 // layer's checksum covers, so it is made anew (RFC 3948 section 3.1.2).
-func (sa *inbound) newHeader(p *packet, body int, next uint8) {
+func (sa *inbound) newHeader(p *packet, body int, next, class uint8) {
 	size := outerSize(sa.Local)
 	p.start = body - size
 	h := p.bytes()
 	clear(h[:size])
 	if sa.Local.Is6() {
-		h[0], h[6], h[7] = 6<<4, next, 64
+		h[0], h[1], h[6], h[7] = 6<<4|class>>4, class<<4, next, 64
 		from, to := sa.Remote.As16(), sa.Local.As16()
 		copy(h[8:], from[:])
 		copy(h[24:], to[:])
 	} else {
-		h[0], h[8], h[9] = 0x45, 64, next
+		h[0], h[1], h[8], h[9] = 0x45, class, 64, next
 		from, to := sa.Remote.As4(), sa.Local.As4()
 		copy(h[12:], from[:])
 		copy(h[16:], to[:])
@@ -167,27 +181,11 @@ func checksumUpper(ip []byte, at int, protocol uint8) {
 		return
 	}
 	body[field], body[field+1] = 0, 0
-	addresses := ip[12:20]
-	if is6(ip) {
-		addresses = ip[8:40]
-	}
-	sum := uint32(protocol) + uint32(len(body)) + add16(addresses) + add16(body)
-	check := ^fold(sum)
+	check := ^pseudo(ip, protocol, len(body)).add(body).value()
 	if check == 0 && protocol == protoUDP {
 		check = 0xffff
 	}
 	binary.BigEndian.PutUint16(body[field:], check)
-}
-
-// add16 adds 16-bit words; at most 64 KiB of them, so that it cannot overflow.
-func add16(b []byte) (sum uint32) {
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
-	}
-	return sum
 }
 
 // nextNone in an ESP trailer marks a dummy packet.

@@ -9,20 +9,13 @@ import (
 // protect carries the SA out on a whole IP packet in place (RFC 4303 section
 // 3.3, RFC 4302 section 3.3). The result is an IP packet again, or without its
 // header what goes into UDP. false means that this packet cannot be protected
-// so; the counter is used up all the same.
-func (sa *outbound) protect(e *Engine, p *packet) bool {
-	if sa.Outer.Dummies > 0 {
-		sa.busy.Lock()
-		defer sa.busy.Unlock()
-	}
-	seq, ok := sa.next(e)
-	if !ok {
-		return false
-	}
+// so; the sequence number is used up all the same.
+func (sa *outbound) protect(e *Engine, l lane, d *departure, seq uint64) bool {
+	c := sa.at(&sa.SA, l)
 	if sa.Protocol == sad.AH {
-		return sa.authenticate(e, p, seq)
+		return sa.authenticate(e, c.auth, d, seq)
 	}
-	return sa.encapsulate(e, p, seq)
+	return sa.encapsulate(e, c.transform, d, seq)
 }
 
 // next takes a sequence number; there is none any more when they are used up.
@@ -47,15 +40,15 @@ func (sa *outbound) next(e *Engine) (uint64, bool) {
 }
 
 // encapsulate makes an ESP packet of an IP packet.
-func (sa *outbound) encapsulate(e *Engine, p *packet, seq uint64) bool {
+func (sa *outbound) encapsulate(e *Engine, tr transform, p *departure, seq uint64) bool {
 	inner := p.bytes()
-	before := firstBytes(inner[:8]) // what the outer header needs; it is encrypted in place
+	p.shape = sa.shapeOf(inner) // before it is encrypted
 	if sa.Mode == sad.Transport {
 		at, next, ok := insertion(inner)
 		if !ok || sa.Encap != nil && at != outerSize(sa.Local) {
 			return false // options would be lost with the header
 		}
-		return sa.seal(e, p, at, next, inner[next], before, seq)
+		return sa.seal(e, tr, p, at, next, inner[next], seq)
 	}
 	next := uint8(nextIPv4)
 	if is6(inner) {
@@ -65,14 +58,14 @@ func (sa *outbound) encapsulate(e *Engine, p *packet, seq uint64) bool {
 		clear(p.buf[p.end : p.end+pad]) // traffic flow confidentiality (RFC 4303 section 2.7)
 		p.end += pad
 	}
-	return sa.seal(e, p, 0, 0, next, before, seq)
+	return sa.seal(e, tr, p, 0, 0, next, seq)
 }
 
 // seal makes an ESP packet (RFC 4303 section 2) of what begins at bytes into a
 // packet. next is where the header in front says what follows.
-func (sa *outbound) seal(e *Engine, p *packet, at, nextAt int, next uint8, before firstBytes, seq uint64) bool {
+func (sa *outbound) seal(e *Engine, tr transform, p *departure, at, nextAt int, next uint8, seq uint64) bool {
 	end := p.end
-	pad := -(end - p.start - at + 2) & (sa.transform.block() - 1)
+	pad := -(end - p.start - at + 2) & (tr.block() - 1)
 	for i := range pad {
 		p.buf[end+i] = byte(i + 1)
 	}
@@ -80,13 +73,13 @@ func (sa *outbound) seal(e *Engine, p *packet, at, nextAt int, next uint8, befor
 	p.buf[end], p.buf[end+1] = byte(pad), next
 	end += 2
 	// The header moves to the front to make room; in tunnel mode there is none.
-	room := headerLen + sa.transform.ivLen()
+	room := headerLen + tr.ivLen()
 	copy(p.buf[p.start-room:], p.buf[p.start:p.start+at])
 	p.start -= room
 	esp := p.start + at
 	binary.BigEndian.PutUint32(p.buf[esp:], uint32(sa.SPI))
 	binary.BigEndian.PutUint32(p.buf[esp+4:], uint32(seq))
-	sealed, err := sa.transform.seal(p.buf[esp:], end-esp, seq)
+	sealed, err := tr.seal(p.buf[esp:], end-esp, seq)
 	if err != nil {
 		return false
 	}
@@ -97,15 +90,16 @@ func (sa *outbound) seal(e *Engine, p *packet, at, nextAt int, next uint8, befor
 	case at > 0:
 		setUpper(p.bytes(), nextAt, uint8(sad.ESP))
 	default:
-		sa.outer(e, p, before)
+		sa.outer(e, p)
 	}
 	return true
 }
 
 // authenticate makes an AH packet (RFC 4302 section 2).
-func (sa *outbound) authenticate(e *Engine, p *packet, seq uint64) bool {
+func (sa *outbound) authenticate(e *Engine, auth *authenticator, p *departure, seq uint64) bool {
 	inner := p.bytes()
-	size := sa.auth.size(sa.Local.Is6())
+	p.shape = sa.shapeOf(inner)
+	size := auth.size(sa.Local.Is6())
 	if sa.Mode == sad.Transport {
 		at, nextAt, ok := insertion(inner)
 		if !ok {
@@ -115,22 +109,19 @@ func (sa *outbound) authenticate(e *Engine, p *packet, seq uint64) bool {
 		copy(p.buf[p.start-size:], inner[:at])
 		p.start -= size
 		setUpper(p.bytes(), nextAt, uint8(sad.AH))
-		return sa.auth.seal(p.bytes(), at, next, uint32(sa.SPI), seq) == nil
+		return auth.seal(p.bytes(), at, next, uint32(sa.SPI), seq) == nil
 	}
 	next := uint8(nextIPv4)
 	if is6(inner) {
 		next = nextIPv6
 	}
 	p.start -= size
-	sa.outer(e, p, firstBytes(inner[:8]))
-	return sa.auth.seal(p.bytes(), outerSize(sa.Local), next, uint32(sa.SPI), seq) == nil
+	sa.outer(e, p)
+	return auth.seal(p.bytes(), outerSize(sa.Local), next, uint32(sa.SPI), seq) == nil
 }
 
-// firstBytes of an IP packet have its version, traffic class and DF bit.
-type firstBytes [8]byte
-
 // outer puts the tunnel's header in front.
-func (sa *outbound) outer(e *Engine, p *packet, inner firstBytes) {
+func (sa *outbound) outer(e *Engine, p *departure) {
 	p.start -= outerSize(sa.Local)
-	prependOuter(p.bytes(), inner[:], &sa.SA, sa.Protocol, uint16(e.identification.Add(1)))
+	prependOuter(p.bytes(), p.shape, &sa.SA, uint16(e.identification.Add(1)))
 }
