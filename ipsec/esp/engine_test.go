@@ -76,7 +76,7 @@ func joined(t testing.TB, sa sad.SA) (*Engine, *Engine, *outbound, *inbound) {
 	in.Local, in.Remote = sa.Remote, sa.Local
 	in.LocalTS, in.RemoteTS = sa.RemoteTS, sa.LocalTS
 	install := func(sa sad.SA) *Engine {
-		e := newEngine(Config{Event: func(sad.Event) {}, Log: slog.Default()})
+		e := newEngine(Config{Cores: 6, Event: func(sad.Event) {}, Log: slog.Default()})
 		e.port, e.raw = 4500, new(rawSockets) // neither is ever used here
 		if err := e.SetPolicies([]sad.Policy{{ID: sa.Policy, Action: sad.Protect, LocalTS: sa.LocalTS, RemoteTS: sa.RemoteTS}}); err != nil {
 			t.Fatal(err)

@@ -169,17 +169,23 @@ func (r *receiver) decrypt(l lane, i int) {
 	}
 }
 
-// deliver opens what is in the batch and gives the TUN what may pass, in the
-// order in which it came.
+// deliver opens what is in the batch and gives the TUN what may pass.
 func (r *receiver) deliver(t *tables, now int64) {
+	if len(r.batch) == 0 {
+		return
+	}
+	r.openAll(t, now)
+	r.e.counters.writeFailed.Add(uint64(r.out.flush()))
+}
+
+// openAll opens what is in the batch: first the cryptography, which may be shared
+// out, then the rest, in the order in which it came.
+func (r *receiver) openAll(t *tables, now int64) {
 	r.e.crew.each(&r.shared, ownLane, len(r.batch))
 	for i := range r.batch {
 		if a := &r.batch[i]; r.finish(t, a, now) {
 			r.out.joiner.add(a.bytes())
 		}
-	}
-	if len(r.batch) > 0 {
-		r.e.counters.writeFailed.Add(uint64(r.out.flush()))
 	}
 	r.batch, r.spared = r.batch[:0], 0
 }

@@ -14,7 +14,7 @@ import (
 // in, and a right checksum, because the kernel makes it anew.
 type joiner struct {
 	udp    bool // the kernel takes joined datagrams
-	out    []joined
+	out    []aggregate
 	pieces []piece
 	open   [openFlows]int // indexes into out, or -1
 	oldest int            // of open, to be replaced next
@@ -23,8 +23,8 @@ type joiner struct {
 // openFlows is how many flows are joined at the same time.
 const openFlows = 16
 
-// joined is a packet to be written, perhaps of many.
-type joined struct {
+// aggregate is a packet to be written, perhaps of many.
+type aggregate struct {
 	ip          []byte // the first packet whole; its payload is the first piece
 	upper, head int    // where the transport's header and the payload begin
 	protocol    uint8
@@ -45,8 +45,8 @@ type piece struct {
 
 // joinable looks at a packet. ok says that others can join it, flow that it has a
 // place in the order of a flow of TCP or UDP.
-func joinable(ip []byte, udp bool) (j joined, flow, ok bool) {
-	j = joined{ip: ip, size: len(ip), count: 1}
+func joinable(ip []byte, udp bool) (j aggregate, flow, ok bool) {
+	j = aggregate{ip: ip, size: len(ip), count: 1}
 	if is6(ip) {
 		j.upper, j.protocol = ipv6Header, ip[6]
 	} else {
@@ -130,13 +130,13 @@ func (w *joiner) reset() {
 }
 
 // sameFlow compares addresses, protocol and ports.
-func (o *joined) sameFlow(j *joined) bool {
+func (o *aggregate) sameFlow(j *aggregate) bool {
 	return o.upper == j.upper && o.protocol == j.protocol && bytes.Equal(o.ip[o.upper:o.upper+4], j.ip[j.upper:j.upper+4]) &&
 		bytes.Equal(addresses(o.ip), addresses(j.ip))
 }
 
 // sameHeaders says whether one packet could stand for both.
-func (o *joined) sameHeaders(j *joined) bool {
+func (o *aggregate) sameHeaders(j *aggregate) bool {
 	a, b := o.ip, j.ip
 	if o.head != j.head || is6(a) != is6(b) {
 		return false
@@ -165,7 +165,7 @@ const (
 )
 
 // join puts a packet behind another, if it can.
-func (w *joiner) join(o, j *joined) bool {
+func (w *joiner) join(o, j *aggregate) bool {
 	switch {
 	case j.each > o.each, o.size+j.each > maxJoined, !o.sameHeaders(j):
 		return false
@@ -192,14 +192,14 @@ func (w *joiner) join(o, j *joined) bool {
 }
 
 // genuine checks the transport's checksum.
-func (o *joined) genuine() bool {
+func (o *aggregate) genuine() bool {
 	upper := o.ip[o.upper:]
 	return pseudo(o.ip, o.protocol, len(upper)).add(upper).value() == 0xffff
 }
 
 // header makes the first packet's headers those of all together, and says what
 // the kernel must know of it.
-func (o *joined) header() vnet {
+func (o *aggregate) header() vnet {
 	if o.count == 1 {
 		return vnet{}
 	}

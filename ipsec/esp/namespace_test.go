@@ -53,7 +53,7 @@ func TestDeviceAndRoutesOutliveTheEngine(t *testing.T) {
 	var stop func()
 	stoppable := planetest.Kind{Name: "userspace", Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
 		var e *Engine
-		e, stop = running(t, h)
+		e, stop = running(t, h, 0)
 		return e
 	}}
 	hosts := planetest.Two(t, [2]planetest.Kind{stoppable, thisPlane()})

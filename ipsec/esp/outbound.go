@@ -93,10 +93,21 @@ func (e *Engine) carryOut() error {
 	}
 }
 
-// carry protects and sends n packets, in order. What the databases say and the
-// sequence numbers come first, then the cryptography, which may be shared out,
-// then the sending.
+// carry protects and sends n packets, in order.
 func (s *sender) carry(n int) {
+	s.protectAll(n)
+	for i := range s.batch {
+		if d := &s.batch[i]; d.sealed {
+			s.send(d)
+		}
+	}
+	s.flush()
+}
+
+// protectAll makes the batch of the first n packets in bufs. What the databases
+// say and the sequence numbers come first, in order, then the cryptography, which
+// may be shared out.
+func (s *sender) protectAll(n int) {
 	t := s.e.tables.Load()
 	now := time.Now().UnixNano()
 	s.batch = s.batch[:0]
@@ -104,12 +115,6 @@ func (s *sender) carry(n int) {
 		s.plan(t, packet{buf: s.bufs[i], start: headroom, end: headroom + s.sizes[i]}, now)
 	}
 	s.e.crew.each(&s.shared, ownLane, len(s.batch))
-	for i := range s.batch {
-		if d := &s.batch[i]; d.sealed {
-			s.send(d)
-		}
-	}
-	s.flush()
 }
 
 // seal protects one packet of the batch.

@@ -12,18 +12,21 @@ import (
 )
 
 // thisPlane opens an engine for a host of planetest.
-func thisPlane() planetest.Kind {
+func thisPlane() planetest.Kind { return planeOf(0) }
+
+// planeOf is that, as on a machine with so many cores.
+func planeOf(cores int) planetest.Kind {
 	return planetest.Kind{Name: "userspace", Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
-		e, _ := running(t, h)
+		e, _ := running(t, h, cores)
 		return e
 	}}
 }
 
 // running is an engine for a host, until the test ends or stop is called. It takes
 // over a device that is there already.
-func running(t testing.TB, h *planetest.Host) (e *Engine, stop func()) {
+func running(t testing.TB, h *planetest.Host, cores int) (e *Engine, stop func()) {
 	t.Helper()
-	e, err := Open(Config{Device: "ipsec0", Port: 4500, Mark: planetest.Mark, Log: slog.Default(),
+	e, err := Open(Config{Cores: cores, Device: "ipsec0", Port: 4500, Mark: planetest.Mark, Log: slog.Default(),
 		IKE: func(netip.AddrPort, netip.AddrPort, []byte) {}, Event: h.Event})
 	if err != nil {
 		t.Fatal(err)

@@ -149,16 +149,17 @@ func (o *udpOutbox) again(e *Engine, r *udpRun, err error) {
 			e.counters.sendFailed.Add(uint64(r.count))
 			return
 		}
-	case unix.EINVAL, unix.EADDRNOTAVAIL: // older kernels say so if it is too long
 	default:
-		e.counters.sendFailed.Add(uint64(r.count))
-		return
+		// Older kernels say EINVAL if it is too long.
+		if !perhapsSource(err) {
+			e.counters.sendFailed.Add(uint64(r.count))
+			return
+		}
 	}
 	for _, v := range o.out.iov[r.first : r.first+r.count] {
 		err := o.alone(r, v, true)
-		if err == unix.EINVAL || err == unix.EADDRNOTAVAIL {
-			// This host does not have the address any more: any other is better
-			// than none.
+		if perhapsSource(err) {
+			// Any address is better than none.
 			if err = o.alone(r, v, false); err == nil {
 				r.sa.noSource.Store(true)
 			}
@@ -170,6 +171,12 @@ func (o *udpOutbox) again(e *Engine, r *udpRun, err error) {
 			e.counters.sendFailed.Add(1)
 		}
 	}
+}
+
+// perhapsSource says whether the kernel may have refused the source address,
+// because this host does not have it any more.
+func perhapsSource(err error) bool {
+	return err == unix.EINVAL || err == unix.EADDRNOTAVAIL || err == unix.ENETUNREACH
 }
 
 // alone sends one datagram, which the kernel may fragment.
@@ -205,8 +212,8 @@ func (c *control) putSource(local netip.Addr) {
 // message sends one datagram from an address to another: of IKE, or a keepalive.
 func (s *udpSocket) message(from netip.Addr, to netip.AddrPort, b []byte) error {
 	err := s.messageFrom(from, to, b)
-	if err == unix.EINVAL || err == unix.EADDRNOTAVAIL {
-		err = s.messageFrom(netip.Addr{}, to, b) // not this host's address any more
+	if perhapsSource(err) {
+		err = s.messageFrom(netip.Addr{}, to, b)
 	}
 	return err
 }
