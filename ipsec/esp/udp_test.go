@@ -113,7 +113,7 @@ func first(errs ...error) error {
 // TestTheHeaderAroundUDPIsAsTheSASays looks at real packets on the wire, of both
 // families, with both inside; what is directly over IP has a test of its own.
 func TestTheHeaderAroundUDPIsAsTheSASays(t *testing.T) {
-	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts := two(t)
 	spi := sad.SPI(0x1000)
 	const ef = 46
 	for _, outer6 := range []bool{false, true} {
@@ -186,7 +186,7 @@ func TestTheHeaderAroundUDPIsAsTheSASays(t *testing.T) {
 // 4.2): who knows of ECN learns of it, and from who does not the packet is lost,
 // as it would have been without a tunnel.
 func TestCongestionAroundUDPComesThrough(t *testing.T) {
-	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts := two(t)
 	hosts[1].Run(t, "nft", "add table netdev m; add chain netdev m c { type filter hook ingress device wire priority 0; }; "+
 		"add rule netdev m c ip protocol udp udp dport 4500 ip ecn set ce; add rule netdev m c ip6 nexthdr udp udp dport 4500 ip6 ecn set ce")
 	for i, outer6 := range []bool{false, true} {
@@ -224,7 +224,7 @@ func TestCongestionAroundUDPComesThrough(t *testing.T) {
 // TestTransportModeInUDPKeepsItsClass is about hosts themselves: the header on the
 // wire is the packet's own.
 func TestTransportModeInUDPKeepsItsClass(t *testing.T) {
-	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts := two(t)
 	for i, outer6 := range []bool{false, true} {
 		l := overUDP(outer6)
 		l.Needs = []sad.Need{{Protocol: sad.ESP, Mode: sad.Transport}}
@@ -252,7 +252,7 @@ func TestTransportModeInUDPKeepsItsClass(t *testing.T) {
 // TestAnAddressThatIsGoneDoesNotSilenceAnSA sends from an address that the host
 // does not have any more.
 func TestAnAddressThatIsGoneDoesNotSilenceAnSA(t *testing.T) {
-	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts := two(t)
 	for i, outer6 := range []bool{false, true} {
 		overUDP(outer6).Bind(t, hosts, sad.SPI(0x1000*(i+1)), func(sa *sad.SA) {
 			if sa.Direction == sad.Out && sa.Local == hosts[0].Outer(outer6) {
