@@ -3,6 +3,7 @@ package ike
 import (
 	"crypto/sha256"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"gatehouse/ipsec/crypto"
@@ -22,8 +23,10 @@ type generation struct {
 	sendID, recvID uint32
 	// The last answered request and its answer, for retransmits (section 2.1).
 	lastRequest  [sha256.Size]byte
-	lastResponse []byte
+	lastResponse [][]byte
 	pending      *request
+	// What has come in pieces of the peer's next request and of its answer to ours.
+	requestIn, responseIn *pieces
 }
 
 // request is our one outstanding request (window size 1, section 2.3).
@@ -31,7 +34,7 @@ type request struct {
 	task     task
 	exchange wire.ExchangeType
 	id       uint32
-	raw      []byte
+	raws     [][]byte // several if it goes in pieces
 	tries    int
 	next     time.Time
 	wait     time.Duration
@@ -78,24 +81,11 @@ func (g *generation) header(e wire.ExchangeType, id uint32, response bool) wire.
 	return h
 }
 
-// sealed builds a protected message, or ends the IKE SA if that fails.
-func (sa *SA) sealed(g *generation, h wire.Header, ps []wire.Payload) []byte {
-	raw, err := wire.SealMessage(h, ps, wire.Sealer{
-		Len:  g.seal.SealedLen,
-		Seal: func(ad, plain []byte) ([]byte, error) { return g.seal.Seal(sa.env.Rand, ad, plain) },
-	})
-	if err != nil {
-		sa.fail(Reason{Code: InternalError, Detail: err.Error()})
-		return nil
-	}
-	return raw
-}
-
 // ask sends a request and arms its retransmission.
 func (sa *SA) ask(g *generation, e wire.ExchangeType, ps []wire.Payload, r request) {
 	r.exchange, r.id = e, g.sendID
-	r.raw = sa.sealed(g, g.header(e, r.id, false), ps)
-	if r.raw == nil {
+	r.raws = sa.sealed(g, g.header(e, r.id, false), ps)
+	if r.raws == nil {
 		return
 	}
 	g.sendID++
@@ -113,18 +103,24 @@ func (sa *SA) transmit(r *request) {
 	r.tries++
 	// A tenth of jitter, so that two sides or many peers do not march in step.
 	r.next = sa.now.Add(r.wait + rand.N(r.wait/10))
-	sa.emit(Send{Local: sa.local, Remote: sa.remote, Data: r.raw})
+	sa.sendAll(sa.local, sa.remote, r.raws)
 }
 
 // answer sends a response and keeps its bytes for retransmits of the request.
 func (sa *SA) answer(g *generation, d Datagram, h wire.Header, ps []wire.Payload) {
-	raw := sa.sealed(g, g.header(h.Exchange, h.MessageID, true), ps)
-	if raw == nil {
+	raws := sa.sealed(g, g.header(h.Exchange, h.MessageID, true), ps)
+	if raws == nil {
 		return
 	}
-	g.lastRequest, g.lastResponse = sha256.Sum256(d.Data), raw
+	g.lastRequest, g.lastResponse = sha256.Sum256(d.Data), raws
 	g.recvID = h.MessageID + 1
-	sa.emit(Send{Local: d.Local, Remote: d.Remote, Data: raw})
+	sa.sendAll(d.Local, d.Remote, raws)
+}
+
+func (sa *SA) sendAll(local, remote netip.AddrPort, raws [][]byte) {
+	for _, raw := range raws {
+		sa.emit(Send{Local: local, Remote: remote, Data: raw})
+	}
 }
 
 // receiveSealed handles a protected message of a generation.
@@ -136,20 +132,29 @@ func (sa *SA) receiveSealed(g *generation, d Datagram, h wire.Header) {
 	} else if h.MessageID != g.recvID {
 		// Only the very request we answered last gets that answer again.
 		if g.recvID > 0 && h.MessageID == g.recvID-1 && g.lastRequest == sha256.Sum256(d.Data) {
-			sa.emit(Send{Local: d.Local, Remote: d.Remote, Data: g.lastResponse})
+			sa.sendAll(d.Local, d.Remote, g.lastResponse)
 		}
 		return
 	}
+	var m *wire.Message
+	var err error
 	authentic := false
-	m, err := wire.OpenMessage(d.Data, func(ad, sealed []byte) ([]byte, error) {
-		plain, err := g.open.Open(ad, sealed)
-		authentic = err == nil
-		return plain, err
-	})
+	if h.NextPayload == wire.TypeSKF {
+		m, authentic, err = sa.gather(g, &d, h)
+	} else {
+		m, err = wire.OpenMessage(d.Data, func(ad, sealed []byte) ([]byte, error) {
+			plain, err := g.open.Open(ad, sealed)
+			authentic = err == nil
+			return plain, err
+		})
+	}
 	if !authentic {
 		return // noise, or an attacker: nothing may change (section 2.4)
 	}
 	sa.lastSeen = sa.now
+	if m == nil && err == nil {
+		return // others are missing
+	}
 	if err != nil {
 		// The peer itself sent nonsense (section 2.21.2).
 		if !h.Response() {
@@ -161,7 +166,7 @@ func (sa *SA) receiveSealed(g *generation, d Datagram, h wire.Header) {
 	sa.follow(d)
 	if h.Response() {
 		r := g.pending
-		g.pending = nil
+		g.pending, g.responseIn = nil, nil
 		sa.response(g, r, m)
 		return
 	}

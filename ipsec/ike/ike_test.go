@@ -417,7 +417,7 @@ func TestChildIsAskedForAgainAfterARefusal(t *testing.T) {
 func TestUnknownCriticalPayloadIsRefusedAndForgiven(t *testing.T) {
 	l := up(t)
 	g := l.left.sa.cur
-	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), []wire.Payload{&wire.Unknown{PType: 200, Critical: true}})
+	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), []wire.Payload{&wire.Unknown{PType: 200, Critical: true}})[0]
 	g.sendID++
 	l.step(l.right, Datagram{Local: rightAddr, Remote: leftAddr, Data: raw})
 	if !l.right.sa.Established() {
@@ -431,7 +431,7 @@ func TestUnknownCriticalPayloadIsRefusedAndForgiven(t *testing.T) {
 func TestForgedMessagesChangeNothing(t *testing.T) {
 	l := up(t)
 	g := l.left.sa.cur
-	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), []wire.Payload{&wire.Delete{Protocol: wire.ProtocolIKE}})
+	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), []wire.Payload{&wire.Delete{Protocol: wire.ProtocolIKE}})[0]
 	stranger := netip.MustParseAddrPort("192.0.2.66:4500")
 	for i := range raw {
 		forged := bytes.Clone(raw)
@@ -447,7 +447,7 @@ func TestForgedMessagesChangeNothing(t *testing.T) {
 func TestPeerMayMoveWhenItProvesItself(t *testing.T) {
 	l := up(t)
 	g := l.left.sa.cur
-	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), nil)
+	raw := l.left.sa.sealed(g, g.header(wire.Informational, g.sendID, false), nil)[0]
 	g.sendID++
 	moved := netip.MustParseAddrPort("203.0.113.77:61000")
 	l.step(l.right, Datagram{Local: l.right.sa.local, Remote: moved, Data: raw})

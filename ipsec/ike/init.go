@@ -35,6 +35,7 @@ func (sa *SA) sendInit() error {
 		&wire.KeyExchange{Group: uint16(h.group), Data: h.kx.Public()},
 		&wire.Nonce{Data: h.ni})
 	ps = append(ps, sa.natNotifies(sa.cur.spii, 0)...)
+	ps = append(ps, fragmentNotify())
 	m := wire.Message{
 		Header:   wire.Header{SPIi: sa.cur.spii, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
 		Payloads: ps,
@@ -44,7 +45,7 @@ func (sa *SA) sendInit() error {
 		return Reason{Code: InternalError, Detail: err.Error()}
 	}
 	h.request = raw
-	h.pending = &request{exchange: wire.IKESAInit, raw: raw}
+	h.pending = &request{exchange: wire.IKESAInit, raws: [][]byte{raw}}
 	sa.transmit(h.pending)
 	return nil
 }
@@ -88,6 +89,7 @@ func (sa *SA) initResponse(d Datagram, h wire.Header) {
 		return
 	}
 	sa.detectNAT(m.Payloads, d, h.SPIi, h.SPIr)
+	sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil
 	if sa.nat {
 		// RFC 7296 section 2.23: from now on UDP 4500.
 		sa.local = netip.AddrPortFrom(sa.local.Addr(), natPort)
@@ -216,6 +218,9 @@ func (sa *SA) acceptInit(d Datagram, m *wire.Message, suite crypto.Suite, propos
 		&wire.Nonce{Data: sa.start.nr},
 	}
 	ps = append(ps, sa.natNotifies(sa.cur.spii, sa.cur.spir)...)
+	if sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil; sa.fragments {
+		ps = append(ps, fragmentNotify())
+	}
 	sa.start.response = sa.replyInit(ps, sa.cur.spir)
 	if sa.state == StateClosed {
 		return

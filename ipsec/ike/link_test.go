@@ -178,8 +178,11 @@ func (l *link) narrate(s *side, raw []byte, lost bool) {
 	var names []string
 	if m, err := wire.Parse(raw); err == nil {
 		for _, p := range m.Payloads {
-			if n, ok := p.(*wire.Notify); ok && n.NotifyType != wire.NATDetectionSourceIP && n.NotifyType != wire.NATDetectionDestIP {
+			if n, ok := p.(*wire.Notify); ok && n.NotifyType != wire.NATDetectionSourceIP && n.NotifyType != wire.NATDetectionDestIP &&
+				n.NotifyType != wire.FragmentationSupported {
 				names = append(names, "N("+n.NotifyType.String()+")")
+			} else if f, is := p.(*wire.Fragment); is {
+				names = append(names, fmt.Sprintf("SKF %d of %d", f.Number, f.Total))
 			} else if !ok {
 				names = append(names, p.Type().String())
 			}

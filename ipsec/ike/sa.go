@@ -20,6 +20,7 @@ type SA struct {
 
 	local, remote netip.AddrPort
 	nat           bool // ESP goes in UDP
+	fragments     bool // both sides can cut messages
 	lastSeen      time.Time
 
 	start handshake

@@ -117,14 +117,9 @@ func OpenMessage(raw []byte, open func(ad, sealed []byte) ([]byte, error)) (*Mes
 	if err != nil {
 		return nil, err
 	}
-	inner, err := ParsePayloads(sk.First, plain)
+	inside, err := ParseInside(m.Header, sk.First, plain)
 	if err != nil {
 		return nil, err
-	}
-	for _, p := range inner {
-		if p.Type() == TypeSK || p.Type() == TypeSKF {
-			return nil, malformed(TypeSK, "inside another one")
-		}
 	}
 	var critical []Payload
 	for _, p := range m.Payloads {
@@ -132,5 +127,5 @@ func OpenMessage(raw []byte, open func(ad, sealed []byte) ([]byte, error)) (*Mes
 			critical = append(critical, u)
 		}
 	}
-	return &Message{Header: m.Header, Payloads: append(critical, inner...)}, nil
+	return &Message{Header: m.Header, Payloads: append(critical, inside.Payloads...)}, nil
 }
