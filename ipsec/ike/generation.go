@@ -20,6 +20,9 @@ type generation struct {
 	keys       crypto.IKEKeys
 	seal, open *crypto.Cipher
 
+	// lowestNonce of the rekey that made it decides collisions (section 2.8.2).
+	lowestNonce []byte
+
 	sendID, recvID uint32
 	// The last answered request and its answer, for retransmits (section 2.1).
 	lastRequest  [sha256.Size]byte

@@ -299,16 +299,6 @@ func TestIKERekey(t *testing.T) {
 	}
 }
 
-func TestBothRekeyTheIKESAAtOnce(t *testing.T) {
-	l := up(t)
-	l.left.sa.rekeyAt, l.right.sa.rekeyAt = l.now, l.now
-	l.run(2 * time.Minute)
-	if !l.left.sa.Established() || !l.right.sa.Established() || l.left.sa.cur.spii != l.right.sa.cur.spii {
-		t.Errorf("%s %s\n%s", l.left.sa.State(), l.right.sa.State(), l.ladder.String())
-	}
-	l.paired(1)
-}
-
 func TestLossOfAnyOneDatagramIsRepaired(t *testing.T) {
 	for n := 1; n <= 12; n++ {
 		t.Run("datagram "+strconv.Itoa(n), func(t *testing.T) {

@@ -36,8 +36,12 @@ func (sa *SA) informational(g *generation, d Datagram, h wire.Header, m *wire.Me
 
 // ikeDeleted ends the IKE SA, or only its old generation.
 func (sa *SA) ikeDeleted(g *generation, m *wire.Message) {
-	if g == sa.old {
-		sa.old = nil
+	if g == sa.cur && sa.state == StateEstablished && sa.takeSpare() {
+		sa.old = nil // both rekeyed, and the peer is through already
+		return
+	}
+	if g != sa.cur {
+		sa.generationDeleted(g)
 		return
 	}
 	why := Reason{Code: DeletedByPeer, ByPeer: true}

@@ -9,8 +9,13 @@ import (
 	"gatehouse/ipsec/wire"
 )
 
-// CREATE_CHILD_SA for the IKE SA itself (RFC 7296 sections 1.3.2, 2.18). The
+// CREATE_CHILD_SA for the IKE SA itself (RFC 7296 sections 1.3.2, 2.8.2, 2.18). The
 // children move to the new generation; the initiator deletes the old one.
+//
+// If both sides rekey at once, each answers the other, and two generations are made.
+// The one with the lowest of the four nonces is redundant, and who asked for it
+// deletes it. A side that has its answer before it sees the other's request knows of
+// no collision: it says TEMPORARY_FAILURE, and the other takes what was made.
 
 func (sa *SA) askRekeyIKE(t task) {
 	spi, err := newSPI(sa.env.Rand)
@@ -37,6 +42,9 @@ func (sa *SA) askRekeyIKE(t task) {
 
 func (sa *SA) rekeyIKEResponse(g *generation, r *request, m *wire.Message) {
 	if n := wire.FirstError(m.Payloads); n != nil {
+		if sa.takeSpare() {
+			return // the peer's own rekey is what counts
+		}
 		// Refused for now; the IKE SA goes on.
 		sa.rekeyAt = sa.now.Add(busyRetry + rand.N(5*busyRetry))
 		if n.NotifyType != wire.TemporaryFailure {
@@ -66,15 +74,23 @@ func (sa *SA) rekeyIKEResponse(g *generation, r *request, m *wire.Message) {
 	if !sa.deriveNext(g, next, suite, shared, r.ni, nonce.Data) {
 		return
 	}
-	sa.succeed(next)
+	if sa.spare != nil && bytes.Compare(next.lowestNonce, sa.spare.lowestNonce) < 0 {
+		// Ours is redundant. The peer deletes the old one.
+		winner := sa.spare
+		sa.succeed(winner)
+		sa.spare = next
+		sa.ask(next, wire.Informational, []wire.Payload{&wire.Delete{Protocol: wire.ProtocolIKE}}, request{task: task{kind: taskDeleteIKE}})
+		return
+	}
+	sa.succeed(next) // a spare is for the peer to delete
 	sa.ask(sa.old, wire.Informational, []wire.Payload{&wire.Delete{Protocol: wire.ProtocolIKE}}, request{task: task{kind: taskDeleteIKE}})
 }
 
 func (sa *SA) acceptRekeyIKE(g *generation, m *wire.Message, offer *wire.SA, nonce *wire.Nonce) []wire.Payload {
 	// While anything of ours is half done, the peer must wait (section
-	// 2.25.2). Two rekeys of the IKE SA that meet are both put off, and the
-	// jitter of the retry lets one win.
-	if g.pending != nil && g.pending.task.kind != taskProbe || sa.old != nil {
+	// 2.25.2), except for the very same.
+	both := g.pending != nil && g.pending.task.kind == taskRekeyIKE
+	if g.pending != nil && !both && g.pending.task.kind != taskProbe || sa.old != nil || sa.spare != nil {
 		return notifyOnly(wire.TemporaryFailure, nil)
 	}
 	ke, ok := wire.Find[*wire.KeyExchange](m.Payloads)
@@ -106,7 +122,11 @@ func (sa *SA) acceptRekeyIKE(g *generation, m *wire.Message, offer *wire.SA, non
 	if sa.state == StateClosed || !sa.deriveNext(g, next, suite, shared, bytes.Clone(nonce.Data), nr) {
 		return notifyOnly(wire.TemporaryFailure, nil)
 	}
-	sa.succeed(next)
+	if both {
+		sa.spare, sa.oldExpireAt = next, sa.now.Add(oldGenerationLife)
+	} else {
+		sa.succeed(next)
+	}
 	return []wire.Payload{
 		&wire.SA{Proposals: []wire.Proposal{answerProposal(p, suite, binary.BigEndian.AppendUint64(nil, spi))}},
 		&wire.Nonce{Data: nr},
@@ -122,7 +142,27 @@ func (sa *SA) deriveNext(old, next *generation, suite crypto.Suite, shared, ni, 
 	if err != nil {
 		sa.fail(Reason{Code: InternalError, Detail: err.Error()})
 	}
+	next.lowestNonce = lowest(ni, nr)
 	return err == nil
+}
+
+// takeSpare makes what the peer's rekey made the generation for everything new.
+func (sa *SA) takeSpare() bool {
+	if sa.spare == nil {
+		return false
+	}
+	next := sa.spare
+	sa.spare = nil
+	sa.succeed(next)
+	return true
+}
+
+// forgetOld ends generations that the peer never deleted.
+func (sa *SA) forgetOld() {
+	if both := sa.cur.pending != nil && sa.cur.pending.task.kind == taskRekeyIKE; both && sa.takeSpare() {
+		return // our own rekey was not answered in all that time
+	}
+	sa.old, sa.spare = nil, nil
 }
 
 // succeed makes next the generation for everything new.
@@ -134,9 +174,12 @@ func (sa *SA) succeed(next *generation) {
 
 // generationDeleted is the peer's answer to our Delete of a generation.
 func (sa *SA) generationDeleted(g *generation) {
-	if g == sa.old {
+	switch g {
+	case sa.old:
 		sa.old = nil
-		return
+	case sa.spare:
+		sa.spare = nil
+	default:
+		sa.fail(sa.closeReason)
 	}
-	sa.fail(sa.closeReason)
 }

@@ -25,15 +25,17 @@ type SA struct {
 
 	start handshake
 	// cur carries new requests; old is a rekeyed generation until it is
-	// deleted.
-	cur, old *generation
-	wants    []*wanted
-	children []*child
-	queue    []task
+	// deleted. spare is what the peer made by a rekey of its own while ours was
+	// under way: which of both counts is not known yet, or it is the one that does
+	// not, until it is deleted.
+	cur, old, spare *generation
+	wants           []*wanted
+	children        []*child
+	queue           []task
 
 	rekeyAt     time.Time // of the IKE SA
 	expireAt    time.Time // half-open, refused
-	oldExpireAt time.Time
+	oldExpireAt time.Time // of old and of spare
 	closeReason Reason
 
 	// now and out live for one Step.
@@ -121,11 +123,22 @@ func (sa *SA) PeerName() string { return sa.peer.Name }
 
 // LocalSPIs are our SPIs by which messages for this IKE SA can come.
 func (sa *SA) LocalSPIs() []uint64 {
-	spis := []uint64{sa.cur.localSPI()}
-	if sa.old != nil {
-		spis = append(spis, sa.old.localSPI())
+	var spis []uint64
+	for _, g := range sa.generations() {
+		spis = append(spis, g.localSPI())
 	}
 	return spis
+}
+
+// generations are those by which messages can come.
+func (sa *SA) generations() []*generation {
+	out := []*generation{sa.cur}
+	for _, g := range []*generation{sa.old, sa.spare} {
+		if g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // Step gives the IKE SA one input and returns what must be carried out, in
@@ -249,8 +262,8 @@ func (sa *SA) receive(d Datagram) {
 		}
 		return
 	}
-	for _, g := range []*generation{sa.cur, sa.old} {
-		if g != nil && g.open != nil && g.spii == h.SPIi && g.spir == h.SPIr && g.initiator != h.FromInitiator() {
+	for _, g := range sa.generations() {
+		if g.open != nil && g.spii == h.SPIi && g.spir == h.SPIr && g.initiator != h.FromInitiator() {
 			sa.receiveSealed(g, d, h)
 			return
 		}

@@ -67,6 +67,10 @@ func (sa *SA) pump() {
 			}
 			sa.askChild(t)
 		case taskRekeyIKE:
+			if sa.old != nil || sa.spare != nil {
+				sa.rekeyAt = sa.now.Add(busyRetry)
+				continue
+			}
 			sa.askRekeyIKE(t)
 		case taskDeleteChild:
 			sa.ask(sa.cur, wire.Informational, []wire.Payload{&wire.Delete{Protocol: protocolOf(t.child.inSA.Protocol),
@@ -95,16 +99,16 @@ func (sa *SA) timers() []timer {
 	if p := sa.start.pending; p != nil {
 		ts = append(ts, timer{p.next, func() { sa.retransmit(nil, p) }})
 	}
-	for _, g := range []*generation{sa.cur, sa.old} {
-		if g != nil && g.pending != nil {
+	for _, g := range sa.generations() {
+		if g.pending != nil {
 			ts = append(ts, timer{g.pending.next, func() { sa.retransmit(g, g.pending) }})
 		}
 	}
 	if sa.state != StateEstablished && sa.state != StateClosing {
 		return append(ts, timer{sa.expireAt, sa.expired})
 	}
-	if sa.old != nil {
-		ts = append(ts, timer{sa.oldExpireAt, func() { sa.old = nil }})
+	if sa.old != nil || sa.spare != nil {
+		ts = append(ts, timer{sa.oldExpireAt, sa.forgetOld})
 	}
 	for _, c := range sa.children {
 		ts = append(ts, timer{c.removeAt, func() { sa.childGone(c) }})
@@ -181,8 +185,8 @@ func (sa *SA) retransmit(g *generation, r *request) {
 	switch {
 	case g == nil:
 		sa.fail(Reason{Code: NoAnswer, Detail: "IKE_SA_INIT to " + sa.remote.String()})
-	case g == sa.old:
-		sa.old = nil
+	case g == sa.old || g == sa.spare:
+		sa.generationDeleted(g)
 	case sa.state == StateClosing:
 		sa.fail(sa.closeReason)
 	case r.exchange == wire.IKEAuth:
