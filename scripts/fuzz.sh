@@ -10,7 +10,7 @@ for package in $(go list ./...); do
     echo "fuzz $package $target"
     count_of=$each
     # One input of these is a whole policy with a hundred packets.
-    case $target in FuzzGrouping | FuzzDeciderFirstMatch) count_of=${each/%000x/00x} ;; esac
+    case $target in FuzzGrouping | FuzzDeciderFirstMatch | FuzzTheSPDIsObeyed) count_of=${each/%000x/00x} ;; esac
     out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$count_of" -fuzzminimizetime 1x "$package" 2>&1) || { echo "$out"; exit 1; }
     tail -n 1 <<<"$out"
     count=$((count + 1))

@@ -67,6 +67,13 @@ func ends(t testing.TB, suite string, esn bool) (*Engine, *Engine, *outbound, *i
 	return joined(t, sa)
 }
 
+// unplugged is an engine without device or socket.
+func unplugged() *Engine {
+	e := newEngine(Config{Cores: 6, Event: func(sad.Event) {}, Log: slog.Default()})
+	e.port, e.raw = 4500, new(rawSockets) // neither is ever used here
+	return e
+}
+
 // joined gives the two ends of an outbound SA that is described as its sender sees
 // it.
 func joined(t testing.TB, sa sad.SA) (*Engine, *Engine, *outbound, *inbound) {
@@ -76,8 +83,7 @@ func joined(t testing.TB, sa sad.SA) (*Engine, *Engine, *outbound, *inbound) {
 	in.Local, in.Remote = sa.Remote, sa.Local
 	in.LocalTS, in.RemoteTS = sa.RemoteTS, sa.LocalTS
 	install := func(sa sad.SA) *Engine {
-		e := newEngine(Config{Cores: 6, Event: func(sad.Event) {}, Log: slog.Default()})
-		e.port, e.raw = 4500, new(rawSockets) // neither is ever used here
+		e := unplugged()
 		if err := e.SetPolicies([]sad.Policy{{ID: sa.Policy, Action: sad.Protect, LocalTS: sa.LocalTS, RemoteTS: sa.RemoteTS}}); err != nil {
 			t.Fatal(err)
 		}
@@ -167,6 +173,11 @@ func inBuffer(b []byte) packet {
 
 func packetIn(buf []byte, n int) packet { return packet{buf: buf, start: headroom, end: headroom + n} }
 
+// received is what a receiver has in its buffer.
+func received(r *receiver, b []byte) packet {
+	return packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], b)}
+}
+
 // receivers are used again, because their buffers are large.
 var receivers sync.Pool
 
@@ -183,7 +194,7 @@ func (e *Engine) unprotectFrom(from netip.AddrPort, b []byte) []byte {
 	}
 	defer receivers.Put(r)
 	r.e = e
-	p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], b)}
+	p := received(r, b)
 	if !r.opened(e.tables.Load(), &p, from, 1) {
 		return nil
 	}
@@ -502,7 +513,7 @@ func BenchmarkUnprotect(b *testing.B) {
 			for b.Loop() {
 				clear(in.window.bits)
 				in.window.top = 0
-				p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], sealed)}
+				p := received(r, sealed)
 				if !r.opened(t, &p, from, 1) {
 					b.Fatal("refused")
 				}

@@ -41,8 +41,7 @@ func rawPair(t testing.TB, shape sad.Outer) (a, b *Engine) {
 // overIPOne gives what comes out of an IP packet.
 func (e *Engine) overIPOne(ip []byte) []byte {
 	r := e.newReceiver(1, laneRaw)
-	p := packet{buf: r.bufs[0], start: inboundRoom, end: inboundRoom + copy(r.into[0], ip)}
-	t := e.tables.Load()
+	p, t := received(r, ip), e.tables.Load()
 	r.overIP(t, p, 1)
 	if !r.one(t, &p, 1) {
 		return nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/planetest"
+	"gatehouse/ipsec/sad"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -88,26 +90,31 @@ func TestHostileInsidesOfGenuinePackets(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, b, _, _ := pair(t, "aes256gcm16")
-			s, err := crypto.ParseESPSuite("aes256gcm16")
-			if err != nil {
-				t.Fatal(err)
-			}
-			enc, _ := crypto.ChildKeySizes(s)
-			tr, err := newTransform(s, bytes.Repeat([]byte{7}, enc), nil, false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			packet := make([]byte, headerLen+aeadIV, bufferSize)
-			binary.BigEndian.PutUint32(packet, 0x1234abcd)
-			binary.BigEndian.PutUint32(packet[4:], 1)
-			packet = append(packet, row.plain...)
-			packet, err = tr.seal(packet[:len(packet)+aeadICV], len(packet), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
+			packet := sealedWhole(t, row.plain, 1)
 			if got := b.unprotectOne(packet); (got != nil) != row.pass {
 				t.Errorf("gave %x", got)
 			}
 		})
 	}
+}
+
+// sealedWhole is a genuine packet for the receiving end of pair by aes256gcm16,
+// with anything inside, a trailer included.
+func sealedWhole(t testing.TB, plain []byte, seq uint64) []byte {
+	t.Helper()
+	s := planetest.Suite(t, sad.ESP, "aes256gcm16")
+	enc, _ := crypto.ChildKeySizes(s)
+	tr, err := newTransform(s, bytes.Repeat([]byte{7}, enc), nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet := binary.BigEndian.AppendUint32(nil, 0x1234abcd)
+	packet = append(binary.BigEndian.AppendUint32(packet, uint32(seq)), make([]byte, aeadIV)...)
+	packet = append(packet, plain...)
+	end := len(packet)
+	packet, err = tr.seal(append(packet, make([]byte, aeadICV)...), end, seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packet
 }
