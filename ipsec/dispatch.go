@@ -129,6 +129,7 @@ func (m *Manager) env() ike.Env {
 	return ike.Env{
 		Rand: m.rand, AllocateSPI: m.plane.AllocateSPI,
 		FindPeer: m.findPeer, Suites: m.suites, ForceEncap: m.forceEncap, Taken: m.taken,
+		Addresses: m.addresses, MayMove: m.mayMove,
 	}
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 	// Source tells which local address and port reach a remote one; nil asks
 	// the routing table.
 	Source func(remote netip.AddrPort) (netip.AddrPort, error)
+	// Addresses are this host's, for peers to try when the one in use fails; nil means
+	// that it has no others.
+	Addresses func() []netip.Addr
 	// Keep writes down what must be known of SAs keyed by hand after a crash; nil
 	// forgets it. It is called before an SA counts beyond what was written.
 	Keep func([]Kept) error
@@ -66,6 +69,7 @@ type Manager struct {
 	refusal    func(netip.Addr, ike.Reason)
 	resolve    func(ctx context.Context, host string) ([]netip.Addr, error)
 	source     func(remote netip.AddrPort) (netip.AddrPort, error)
+	addresses  func() []netip.Addr
 	rand       io.Reader
 	cookies    *ike.CookieJar
 	keep       func([]Kept) error
@@ -120,7 +124,7 @@ func New(o Options) *Manager {
 	}
 	return &Manager{
 		plane: o.Plane, port: o.Port, forceEncap: o.ForceEncap, log: o.Log,
-		event: o.Event, refusal: o.Refused, resolve: o.Resolve, source: o.Source, rand: o.Rand,
+		event: o.Event, refusal: o.Refused, resolve: o.Resolve, source: o.Source, addresses: o.Addresses, rand: o.Rand,
 		cookies:  ike.NewCookieJar(o.Rand),
 		conns:    map[string]*connection{},
 		byIKE:    map[uint64]*session{},

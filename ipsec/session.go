@@ -45,6 +45,7 @@ type session struct {
 
 	// Guarded by m.mu.
 	conn        *connection // nil until the peer is known
+	spis        []uint64    // of the IKE SA, in m.byIKE
 	remote      netip.Addr  // for the half-open limits
 	halfOpen    bool
 	established time.Time

@@ -138,6 +138,7 @@ func (c *connection) await(ctx context.Context, s *session) bool {
 			if err := c.lookUp(ctx); err != nil {
 				c.m.log.Warn("cannot look up the peer", "branch", c.Name, "err", err)
 			}
+			c.m.PathsChanged()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ipsec
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"gatehouse/ipsec/ike"
@@ -48,7 +49,7 @@ func (m *Manager) moved(s *session, e ike.Moved) {
 	defer m.mu.Unlock()
 	if c := s.conn; c != nil && c.active == s {
 		c.up.Local, c.up.Remote = e.Local, e.Remote
-		m.log.Info("the peer moved", "branch", c.Name, "remote", e.Remote)
+		m.log.Info("the path moved", "branch", c.Name, "local", e.Local, "remote", e.Remote)
 	}
 }
 
@@ -217,9 +218,16 @@ func (m *Manager) track(s *session) {
 	if _, alive := m.sessions[s]; !alive {
 		return
 	}
-	for _, spi := range s.sa.LocalSPIs() {
+	now := s.sa.LocalSPIs()
+	for _, spi := range s.spis {
+		if !slices.Contains(now, spi) {
+			delete(m.byIKE, spi)
+		}
+	}
+	for _, spi := range now {
 		m.byIKE[spi] = s
 	}
+	s.spis = now
 }
 
 func (m *Manager) endHalfOpen(s *session) {

@@ -100,6 +100,10 @@ var explanations = map[string]explanation{
 		ours:   "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently.",
 		byPeer: "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently there.",
 		next:   "Choose ESP proposals with the same group at their end on both sides, or without one on both."},
+	"path_refused": {
+		byPeer: "%s does not take the tunnel from this side's new address.",
+		ours:   "%s does not take the tunnel from this side's new address.",
+		next:   "The tunnel is built anew from there; see which addresses the other side accepts."},
 	"mode_refused": {
 		ours:   "%s asks for a tunnel where transport mode is wanted.",
 		byPeer: "%s has no transport mode for this.",

@@ -27,6 +27,7 @@ func (g *gateway) addressesChanged(ctx context.Context, now network.Addresses) {
 	if ctx.Err() != nil {
 		return
 	}
+	defer g.ipsec.PathsChanged()
 	g.mu.Lock()
 	told := g.toldAddresses
 	g.addresses, g.toldAddresses = now, now
@@ -48,6 +49,19 @@ func (g *gateway) addressesChanged(ctx context.Context, now network.Addresses) {
 		g.enforced = before
 		g.cut(ctx, *after)
 	}
+}
+
+// uplinkAddresses are where peers may reach this gateway.
+func (g *gateway) uplinkAddresses() []netip.Addr {
+	var out []netip.Addr
+	for _, i := range g.current().Document.Interfaces {
+		for _, a := range i.Addresses {
+			if i.Zone == store.ZoneWAN {
+				out = append(out, a.Addr())
+			}
+		}
+	}
+	return out
 }
 
 // addressChanges are sentences about the networks that interfaces have got or

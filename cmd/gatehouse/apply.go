@@ -155,6 +155,7 @@ func (g *gateway) carryOut(ctx context.Context, doc store.Document) error {
 	if err := g.ipsec.Apply(d.ipsec, d.manual); err != nil {
 		return fmt.Errorf("ipsec: %w", err)
 	}
+	g.ipsec.PathsChanged() // addresses or routes may be others
 	return nil
 }
 

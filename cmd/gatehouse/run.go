@@ -124,7 +124,7 @@ func run(ctx context.Context, o runOptions) (err error) {
 	defer carrier.Close()
 	g.ipsec = ipsec.New(ipsec.Options{
 		// The userspace plane is at its best in UDP, and passes every NAT there.
-		Plane: carrier, Port: port, ForceEncap: g.plane.name == userspacePlane, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused, Keep: g.keepKeys,
+		Plane: carrier, Port: port, ForceEncap: g.plane.name == userspacePlane, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused, Keep: g.keepKeys, Addresses: g.uplinkAddresses,
 	})
 	g.lists = g.newKeeper(filepath.Join(o.dir, listsDir))
 	if err := g.rememberKeys(ctx); err != nil {

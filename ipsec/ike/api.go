@@ -79,6 +79,11 @@ type Env struct {
 	// none. Packets for two hosts behind one address could not be told apart (RFC
 	// 7296 section 2.23.1). nil means never.
 	Taken func(peer string, remote netip.Addr) string
+	// Addresses are this host's, that a peer may try when the one in use fails (RFC
+	// 4555 section 3.4). nil means that there are no others.
+	Addresses func() []netip.Addr
+	// MayMove says whether a peer may go on at another address. nil means anywhere.
+	MayMove func(peer string, remote netip.Addr) bool
 }
 
 // Query is what a responder knows of a caller in IKE_AUTH.
@@ -122,7 +127,12 @@ const (
 	Probe
 )
 
+// Relocate says that this host reaches the peer from another address now: its
+// uplink has changed.
+type Relocate struct{ Local netip.Addr }
+
 func (Datagram) input()   {}
+func (Relocate) input()   {}
 func (Tick) input()       {}
 func (PlaneEvent) input() {}
 func (Traffic) input()    {}
@@ -203,8 +213,9 @@ func (ChildDown) effect()   {}
 func (Problem) effect()     {}
 func (Closed) effect()      {}
 
-// Moved says that the peer's address changed, learned from an authentic
-// message.
+// Moved says that an address changed, the peer's, learned from an authentic message,
+// or ours. SAs should go on with their counters where the data plane can do that;
+// they are replaced soon in any case.
 type Moved struct {
 	Peer          string
 	Local, Remote netip.AddrPort

@@ -55,6 +55,7 @@ func (sa *SA) sendAuth() {
 		// Every start is a first contact: we keep nothing over a restart.
 		&wire.Notify{NotifyType: wire.InitialContact})
 	ps = append(ps, sa.childOffer(sa.wants[0], spi, false)...)
+	ps = append(ps, sa.mobikeNotifies()...)
 	sa.move(StateAuthSent)
 	sa.ask(sa.cur, wire.IKEAuth, ps, request{})
 }
@@ -107,6 +108,9 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		prf: g.suite.PRF, d: g.keys.D, ni: sa.start.ni, nr: sa.start.nr,
 	})
 	answer = append(answer, childAnswer...)
+	if sa.learnMobike(m); sa.paths.mobike {
+		answer = append(answer, sa.mobikeNotifies()...)
+	}
 	sa.established(id)
 	if c != nil {
 		// In a first exchange both sides begin at once.
@@ -164,6 +168,7 @@ func (sa *SA) authResponse(g *generation, m *wire.Message) {
 		return
 	}
 	sa.established(id)
+	sa.learnMobike(m)
 	k := childKeying{
 		initiator: true, prf: g.suite.PRF, d: g.keys.D,
 		ni: sa.start.ni, nr: sa.start.nr, want: sa.wants[0], spi: sa.start.childSPI,

@@ -47,6 +47,7 @@ type request struct {
 	group  crypto.GroupID
 	spi    sad.SPI
 	ikeSPI uint64
+	from   netip.Addr // where an update of addresses was asked for
 }
 
 func (g *generation) localSPI() uint64 {
@@ -202,6 +203,8 @@ func (sa *SA) response(g *generation, r *request, m *wire.Message) {
 		return
 	}
 	switch r.task.kind {
+	case taskUpdate:
+		sa.updated(r, m)
 	case taskRekeyChild, taskNewChild:
 		sa.childResponse(g, r, m)
 	case taskRekeyIKE:
@@ -211,6 +214,7 @@ func (sa *SA) response(g *generation, r *request, m *wire.Message) {
 	case taskDeleteIKE:
 		sa.generationDeleted(g)
 	case taskProbe:
+		sa.routable(r, m)
 	}
 }
 
@@ -218,17 +222,10 @@ func (sa *SA) response(g *generation, r *request, m *wire.Message) {
 // (section 2.23). ESP SAs cannot be moved without their counters, so children
 // are rekeyed onto the new path.
 func (sa *SA) follow(d Datagram) {
-	if sa.remote == d.Remote && sa.local == d.Local {
-		return
+	if sa.remote == d.Remote && sa.local == d.Local || sa.paths.mobike && !sa.nat {
+		return // who speaks MOBIKE says when it moves (RFC 4555 section 3.5)
 	}
-	sa.local, sa.remote = d.Local, d.Remote
-	if sa.state != StateEstablished {
-		return
-	}
-	for _, c := range sa.children {
-		c.rekeyAt = sa.now
-	}
-	sa.emit(Moved{Peer: sa.peer.Name, Local: d.Local, Remote: d.Remote})
+	sa.moveTo(d.Local, d.Remote)
 }
 
 func unknownCritical(ps []wire.Payload) (wire.PayloadType, bool) {

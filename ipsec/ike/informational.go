@@ -27,7 +27,7 @@ func (sa *SA) informational(g *generation, d Datagram, h wire.Header, m *wire.Me
 			}
 		}
 	}
-	sa.answer(g, d, h, answer)
+	sa.answer(g, d, h, append(answer, sa.told(d, m)...))
 	if n := wire.FindNotify(m.Payloads, wire.AuthenticationFailed); n != nil {
 		// The initiator did not accept our AUTH (section 2.21.2).
 		sa.fail(Reason{Code: RejectedByPeer, ByPeer: true, Detail: "INFORMATIONAL, AUTHENTICATION_FAILED"})

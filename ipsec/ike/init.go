@@ -90,8 +90,9 @@ func (sa *SA) initResponse(d Datagram, h wire.Header) {
 	}
 	sa.detectNAT(m.Payloads, d, h.SPIi, h.SPIr)
 	sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil
-	if sa.nat {
-		// RFC 7296 section 2.23: from now on UDP 4500.
+	if sa.nat || wire.FindNotify(m.Payloads, wire.NATDetectionSourceIP) != nil {
+		// RFC 7296 section 2.23: from now on UDP 4500; and also without a NAT, in case
+		// one comes between later (RFC 4555 section 3.3).
 		sa.local = netip.AddrPortFrom(sa.local.Addr(), natPort)
 		sa.remote = netip.AddrPortFrom(sa.remote.Addr(), natPort)
 	}

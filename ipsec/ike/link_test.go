@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/sad"
 	"gatehouse/ipsec/wire"
@@ -44,6 +45,10 @@ type link struct {
 	copies int
 	// nat is the address that left has for the world; invalid: its own.
 	nat netip.Addr
+	// addresses are those that a side has besides the one in use, by its name; what
+	// goes to dead, or comes from there, is lost.
+	addresses map[string][]netip.Addr
+	dead      netip.Addr
 }
 
 type flight struct {
@@ -62,6 +67,14 @@ func testPeer(name string, local, remote string) Peer {
 		IKELifetime: 4 * time.Hour, DPD: 30 * time.Second,
 		ForceEncap: true, ReplayWindow: 64,
 	}
+}
+
+func testID(name string) auth.Identity {
+	id, err := auth.ParseIdentity(name)
+	if err != nil {
+		panic(err)
+	}
+	return id
 }
 
 func testChild(policy uint32, local, remote string) Child {
@@ -93,10 +106,15 @@ func newLink(t *testing.T, left, right Peer, change ...func(*link)) *link {
 		c(l)
 	}
 	var err error
-	if l.right.sa, err = NewResponder(l.right.env(right, right.ForceEncap), l.now); err != nil {
+	envOf := func(s *side, p Peer) Env {
+		env := s.env(p, p.ForceEncap)
+		env.Addresses = func() []netip.Addr { return l.addresses[s.name] }
+		return env
+	}
+	if l.right.sa, err = NewResponder(envOf(l.right, right), l.now); err != nil {
 		t.Fatal(err)
 	}
-	sa, effects, err := NewInitiator(l.left.env(left, left.ForceEncap), left, leftAddr, rightAddr, l.now)
+	sa, effects, err := NewInitiator(envOf(l.left, left), left, leftAddr, rightAddr, l.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +164,7 @@ func (l *link) carryOut(s *side, effects []Effect) {
 
 func (l *link) send(s *side, e Send) {
 	l.sent++
-	lost := l.lose != nil && l.lose(l.sent)
+	lost := l.lose != nil && l.lose(l.sent) || l.dead.IsValid() && (e.Remote.Addr() == l.dead || e.Local.Addr() == l.dead)
 	l.narrate(s, e.Data, lost)
 	if lost {
 		return

@@ -21,6 +21,7 @@ type SA struct {
 	local, remote netip.AddrPort
 	nat           bool // ESP goes in UDP
 	fragments     bool // both sides can cut messages
+	paths         paths
 	lastSeen      time.Time
 
 	start handshake
@@ -157,6 +158,8 @@ func (sa *SA) Step(now time.Time, in Input) []Effect {
 		sa.command(in)
 	case PlaneEvent:
 		sa.planeEvent(in.Event)
+	case Relocate:
+		sa.relocate(in.Local)
 	case Traffic:
 		if in.Last.After(sa.lastSeen) {
 			sa.lastSeen = in.Last

@@ -20,6 +20,7 @@ const (
 	taskDeleteChild
 	taskDeleteIKE
 	taskProbe
+	taskUpdate
 )
 
 // task is a request that waits for its turn: one may be outstanding (RFC 7296
@@ -31,6 +32,7 @@ type task struct {
 	group  crypto.GroupID  // that the peer asked for
 	notify wire.NotifyType // to say beside a Delete
 	tries  int
+	say    []wire.Payload // beside what the task says
 }
 
 // want queues a task.
@@ -82,7 +84,9 @@ func (sa *SA) pump() {
 			}
 			sa.ask(sa.cur, wire.Informational, ps, request{task: t})
 		case taskProbe:
-			sa.ask(sa.cur, wire.Informational, nil, request{task: t})
+			sa.ask(sa.cur, wire.Informational, t.say, request{task: t})
+		case taskUpdate:
+			sa.askUpdate(t)
 		}
 	}
 }
@@ -176,6 +180,9 @@ func (sa *SA) tick() {
 // retransmit sends a request again, or gives up. g is nil for IKE_SA_INIT.
 func (sa *SA) retransmit(g *generation, r *request) {
 	if r == nil {
+		return
+	}
+	if g == sa.cur && sa.state == StateEstablished && r.tries >= elsewhereAfter && sa.tryElsewhere() {
 		return
 	}
 	if r.tries < maxTries {

@@ -17,6 +17,11 @@ const (
 	// oldGenerationLife bounds how long the peer may take to delete an IKE SA
 	// that it has rekeyed.
 	oldGenerationLife = time.Minute
+	// elsewhereAfter is how often a request goes to a silent address before another
+	// one of the peer's is tried; the peer must not have given up by then.
+	elsewhereAfter = 4
+	// movedRekey is how soon SAs are replaced after an address changed.
+	movedRekey = time.Second
 	// childRetry is the pause after a child SA was refused.
 	childRetry = 30 * time.Second
 	// busyRetry is the least pause after TEMPORARY_FAILURE.

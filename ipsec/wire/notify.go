@@ -26,6 +26,8 @@ const (
 	FailedCPRequired           NotifyType = 37
 	TSUnacceptable             NotifyType = 38
 	InvalidSelectors           NotifyType = 39
+	UnacceptableAddresses      NotifyType = 40 // RFC 4555
+	UnexpectedNATDetected      NotifyType = 41 // RFC 4555
 	TemporaryFailure           NotifyType = 43
 	ChildSANotFound            NotifyType = 44
 )
@@ -45,6 +47,12 @@ const (
 	ESPTFCPaddingNotSupport NotifyType = 16394
 	NonFirstFragmentsAlso   NotifyType = 16395
 	MOBIKESupported         NotifyType = 16396
+	AdditionalIP4Address    NotifyType = 16397 // these are RFC 4555
+	AdditionalIP6Address    NotifyType = 16398
+	NoAdditionalAddresses   NotifyType = 16399
+	UpdateSAAddresses       NotifyType = 16400
+	Cookie2                 NotifyType = 16401
+	NoNATsAllowed           NotifyType = 16402
 	MultipleAuthSupported   NotifyType = 16404
 	FragmentationSupported  NotifyType = 16430
 	SignatureHashAlgorithms NotifyType = 16431
@@ -66,6 +74,10 @@ var notifyNames = map[NotifyType]string{
 	Cookie: "COOKIE", UseTransportMode: "USE_TRANSPORT_MODE",
 	HTTPCertLookupSupported: "HTTP_CERT_LOOKUP_SUPPORTED", RekeySA: "REKEY_SA",
 	ESPTFCPaddingNotSupport: "ESP_TFC_PADDING_NOT_SUPPORTED", NonFirstFragmentsAlso: "NON_FIRST_FRAGMENTS_ALSO",
+	UnacceptableAddresses: "UNACCEPTABLE_ADDRESSES", UnexpectedNATDetected: "UNEXPECTED_NAT_DETECTED",
+	AdditionalIP4Address: "ADDITIONAL_IP4_ADDRESS", AdditionalIP6Address: "ADDITIONAL_IP6_ADDRESS",
+	NoAdditionalAddresses: "NO_ADDITIONAL_ADDRESSES", UpdateSAAddresses: "UPDATE_SA_ADDRESSES",
+	Cookie2: "COOKIE2", NoNATsAllowed: "NO_NATS_ALLOWED",
 	MOBIKESupported: "MOBIKE_SUPPORTED", MultipleAuthSupported: "MULTIPLE_AUTH_SUPPORTED",
 	FragmentationSupported: "IKEV2_FRAGMENTATION_SUPPORTED", SignatureHashAlgorithms: "SIGNATURE_HASH_ALGORITHMS",
 }
