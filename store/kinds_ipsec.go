@@ -27,7 +27,8 @@ var branchKind = within(kind[Branch]{
 		of("dpd_seconds", "the patience with a silent peer", func(b *Branch) any { return &b.DPDSeconds }).in("seconds"),
 		noted(func(b *Branch) any { return &b.Note }),
 	},
-	check: (*checker).branch,
+	danger: func(b *Branch) string { return b.Danger() },
+	check:  (*checker).branch,
 }, "branches", func(d *Document) *[]Branch { return &d.Branches })
 
 var groupKind = within(kind[Group]{

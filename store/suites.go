@@ -16,35 +16,46 @@ const (
 	AlgorithmsLegacy Algorithms = "legacy"
 )
 
-// suiteWords are what the name of a proposal is made of. Those of IKE only are
-// apart.
-var suiteWords = struct {
-	aeads, aeadsIKE, ciphers, integrities, integritiesIKE, prfs, groups []string
-}{
+// words are those that can stand at each place of a proposal.
+type words struct {
+	aeads, aeadsIKE, aeadsESP, ciphers, ciphersESP, integrities, integritiesIKE, integritiesESP, prfs, groups []string
+}
+
+// suiteWords are what the name of a proposal is made of. Those of IKE only and of
+// ESP only are apart.
+var suiteWords = words{
 	aeads:          []string{"aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305", "aes256ccm16", "aes128ccm16"},
 	aeadsIKE:       []string{"aes256gcm12", "aes128gcm12", "aes256gcm8", "aes128gcm8"},
+	aeadsESP:       []string{"aes256gmac", "aes128gmac"},
+	ciphersESP:     []string{"null", "blowfish128", "cast128", "des"},
 	ciphers:        []string{"aes256", "aes192", "aes128", "aes256ctr", "aes128ctr", "3des"},
 	integrities:    []string{"sha256", "sha384", "sha512", "sha1"},
 	integritiesIKE: []string{"aesxcbc", "aescmac"},
+	integritiesESP: []string{"md5"},
 	prfs:           []string{"prfsha256", "prfsha384", "prfsha512", "prfaesxcbc", "prfaescmac", "prfsha1"},
 	groups: []string{"x25519", "x448", "ecp256", "ecp384", "ecp521",
 		"modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "modp1536", "modp1024"},
 }
 
-// legacyWords must be asked for (RFC 8247); strictWords are all that a strict
+// legacyWords must be asked for (RFC 8247, RFC 8221); strictWords are all that a strict
 // branch may name.
 var (
-	legacyWords = []string{"3des", "sha1", "prfsha1", "modp1536", "modp1024"}
+	legacyWords = []string{"3des", "blowfish128", "cast128", "des", "md5", "sha1", "prfsha1", "modp1536", "modp1024"}
 	strictWords = []string{"aes256gcm16", "prfsha384", "prfsha512", "ecp384", "ecp521"}
 )
+
+// of are those of IKE or of ESP.
+func (w words) of(ike bool) (aeads, ciphers, integrities []string) {
+	if ike {
+		return slices.Concat(w.aeads, w.aeadsIKE), w.ciphers, slices.Concat(w.integrities, w.integritiesIKE)
+	}
+	return slices.Concat(w.aeads, w.aeadsESP), slices.Concat(w.ciphers, w.ciphersESP), slices.Concat(w.integrities, w.integritiesESP)
+}
 
 // readSuite takes a proposal apart. It gives its words, or says what is wrong.
 func readSuite(name string, ike bool) (words []string, fault string) {
 	w := suiteWords
-	aeads, integrities := w.aeads, w.integrities
-	if ike {
-		aeads, integrities = slices.Concat(aeads, w.aeadsIKE), slices.Concat(integrities, w.integritiesIKE)
-	}
+	aeads, ciphers, integrities := w.of(ike)
 	words = strings.Split(name, "-")
 	rest := words[1:]
 	next := func(all []string) bool {
@@ -56,7 +67,7 @@ func readSuite(name string, ike bool) (words []string, fault string) {
 	}
 	switch {
 	case slices.Contains(aeads, words[0]):
-	case !slices.Contains(w.ciphers, words[0]):
+	case !slices.Contains(ciphers, words[0]):
 		return nil, fmt.Sprintf("%q is not known; a proposal begins with a cipher such as aes256gcm16", words[0])
 	case !next(integrities):
 		return nil, words[0] + " does not protect against changes by itself: add an integrity such as -sha256"
@@ -119,8 +130,18 @@ func carefulFault(words []string, a Algorithms) string {
 func suitePattern(ike bool) string {
 	w := suiteWords
 	any := func(lists ...[]string) string { return "(" + strings.Join(slices.Concat(lists...), "|") + ")" }
+	aeads, ciphers, integrities := w.of(ike)
+	begin := "^(" + any(aeads) + "|" + any(ciphers) + "-" + any(integrities) + ")"
 	if ike {
-		return "^(" + any(w.aeads, w.aeadsIKE) + "|" + any(w.ciphers) + "-" + any(w.integrities, w.integritiesIKE) + ")(-" + any(w.prfs) + ")?-" + any(w.groups) + "$"
+		return begin + "(-" + any(w.prfs) + ")?-" + any(w.groups) + "$"
 	}
-	return "^(" + any(w.aeads) + "|" + any(w.ciphers) + "-" + any(w.integrities) + ")(-" + any(w.groups) + ")?$"
+	return begin + "(-" + any(w.groups) + ")?$"
+}
+
+// Danger says what of a branch should be otherwise; empty if nothing should.
+func (b Branch) Danger() string {
+	if b.Algorithms != AlgorithmsLegacy {
+		return ""
+	}
+	return "Its algorithms can be broken"
 }

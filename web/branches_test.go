@@ -158,3 +158,26 @@ func TestWhoSavesSecondIsToldAndLosesNothing(t *testing.T) {
 	fields[len(fields)-1] = "{"
 	mine.post("/branches/york/edit", fields...).want(t, http.StatusConflict)
 }
+
+// TestBrokenAlgorithmsTakeAChoiceThatIsRed is the switch of one connection.
+func TestBrokenAlgorithmsTakeAChoiceThatIsRed(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	b.get("/branches/leeds/edit").want(t, http.StatusOK, `name="algorithms" value="legacy"`, `<p class="hint danger" id="legacy-hint">`)
+	if a := b.get("/branches"); strings.Contains(a.body, "can be broken") {
+		t.Error("a branch with good algorithms is red")
+	}
+	weak := append(york(), "esp_proposals", "aes256gcm16 3des-sha1 cast128-sha256 blowfish128-sha256 des-md5")
+	b.post("/branches/new", weak...).want(t, http.StatusUnprocessableEntity, `href="#esp_proposals"`, "3des can be broken")
+	b.post("/branches/new", append(weak, "algorithms", "legacy")...).want(t, http.StatusSeeOther)
+	b.get("/branches/york").want(t, http.StatusOK, `<p class="callout bad"><strong>Its algorithms can be broken.</strong>`)
+	b.get("/branches").want(t, http.StatusOK, `<span class="status bad"><span aria-hidden="true">▲</span> Its algorithms can be broken</span>`)
+	b.get("/objects/branches").want(t, http.StatusOK, `<span class="status bad">Its algorithms can be broken</span>`)
+	// A program that takes the choice away again meets the same refusal.
+	req, err := http.NewRequest(http.MethodPut, s.URL+"/api/v1/objects/branches/item?name=york", strings.NewReader(
+		`{"name":"york","enabled":true,"start":"answer","peer":"198.51.100.3","local_networks":["10.1.0.0/24"],"remote_networks":["10.3.0.0/24"],"esp_proposals":["aes256-md5"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(req).want(t, http.StatusUnprocessableEntity, `"field":"esp_proposals[0]"`, "md5 can be broken")
+}

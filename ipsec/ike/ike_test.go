@@ -73,6 +73,38 @@ func TestEverySuiteConnects(t *testing.T) {
 	}
 }
 
+// TestEveryChildSuiteIsAgreed negotiates every transform of ESP, so that none is
+// only for keys made by hand.
+func TestEveryChildSuiteIsAgreed(t *testing.T) {
+	agree := func(name string) {
+		t.Run(name, func(t *testing.T) {
+			a, b := offices()
+			s, err := crypto.ParseESPSuite(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.ESP, b.ESP = []crypto.Suite{s}, []crypto.Suite{s}
+			l := newLink(t, a, b)
+			l.run(time.Second)
+			l.paired(1)
+			if e, ok := last[ChildUp](l.right); !ok || e.Suite != s {
+				t.Errorf("the child is %+v", e)
+			}
+		})
+	}
+	for _, e := range crypto.Encryptions() {
+		if e.AEAD {
+			agree(e.Name)
+			continue
+		}
+		for _, i := range crypto.Integrities() {
+			if !i.AH {
+				agree(e.Name + "-" + i.Name)
+			}
+		}
+	}
+}
+
 func TestNoNATWithoutForce(t *testing.T) {
 	a, b := offices()
 	a.ForceEncap, b.ForceEncap = false, false
