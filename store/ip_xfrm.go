@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"go4.org/netipx"
@@ -71,15 +72,16 @@ func (s ManualSA) ipXfrm(req uint32) string {
 	} else if s.ESN {
 		line += " replay-window 64"
 	}
+	// A tunnel carries both families, and what is around it does.
+	flags := []string{"af-unspec"}
 	if s.ESN {
-		line += " flag esn"
-	} else if s.Protocol == "ah" && s.Source.Is4() {
+		flags = append(flags, "esn")
+	}
+	if s.Protocol == "ah" && s.Source.Is4() {
 		// Without it Linux fills up AH over IPv4 to 8 bytes, against RFC 4302 3.3.3.2.1.
-		line += " flag align4"
+		flags = append(flags, "align4")
 	}
-	if s.ESN && s.Protocol == "ah" && s.Source.Is4() {
-		line += " align4"
-	}
+	line += " flag " + strings.Join(flags, " ")
 	if s.Protocol == "esp" {
 		key := `""`
 		if s.EncryptionKey != "" {
@@ -101,9 +103,6 @@ func (s ManualSA) ipXfrm(req uint32) string {
 		}
 		line += fmt.Sprintf(" encap espinudp %d %d %s", from, to, any)
 	}
-	if s.Mode == "transport" {
-		line += fmt.Sprintf(" sel src %s dst %s", single(s.Source), single(s.Destination))
-	}
 	for _, l := range []struct {
 		name string
 		n    uint64
@@ -117,8 +116,6 @@ func (s ManualSA) ipXfrm(req uint32) string {
 	}
 	return line
 }
-
-func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
 // ipXfrm are the commands for one policy; Linux wants one for each pair of
 // networks, and for what comes in another for what is passed on.
@@ -163,6 +160,13 @@ func (p Policy) ipXfrm(place int, sas map[string]ManualSA, services []Service) [
 			if from.Addr().Is4() != to.Addr().Is4() {
 				continue
 			}
+			if from.Addr().Is6() && hostToHost(p, sas) {
+				// Two hosts must find each other on their link, although all else between
+				// them is protected (RFC 4861: by its hop limit).
+				for _, kind := range []string{"135", "136"} {
+					out = append(out, fmt.Sprintf("ip xfrm policy add src %s dst %s proto ipv6-icmp type %s dir %s priority 0", from, to, kind, p.Direction))
+				}
+			}
 			for _, upper := range uppers {
 				for _, way := range ways {
 					out = append(out, fmt.Sprintf("ip xfrm policy add src %s dst %s%s dir %s%s", from, to, upper, way, rest))
@@ -171,6 +175,11 @@ func (p Policy) ipXfrm(place int, sas map[string]ManualSA, services []Service) [
 		}
 	}
 	return out
+}
+
+// hostToHost says whether a policy protects the hosts themselves.
+func hostToHost(p Policy, sas map[string]ManualSA) bool {
+	return len(p.SAs) > 0 && !slices.ContainsFunc(p.SAs, func(name string) bool { return sas[name].Mode != "transport" })
 }
 
 // ipXfrm is what comes behind the addresses; false if it cannot be said.

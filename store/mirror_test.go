@@ -54,7 +54,7 @@ func TestCommandsForAPlainLinux(t *testing.T) {
 	for _, want := range []string{
 		"proto esp spi 0x00001001 reqid ", "replay-window 64", "enc 'cbc(aes)' 0x" + doc.ManualSAs[0].EncryptionKey.Reveal(),
 		"auth-trunc 'hmac(sha256)' 0x" + doc.ManualSAs[0].IntegrityKey.Reveal() + " 128", "encap espinudp 4500 4500 0.0.0.0",
-		"flag align4", "sel src 203.0.113.2/32 dst 198.51.100.9/32", "limit time-hard 7200",
+		"flag af-unspec align4", "limit time-hard 7200",
 		"ip xfrm policy add src 10.1.0.0/24 dst 10.77.0.0/24 dir in priority 1 tmpl src 203.0.113.2 dst 198.51.100.9 proto esp",
 		"dir fwd", "proto ah reqid ", "dir out",
 	} {
