@@ -88,6 +88,8 @@ type Manager struct {
 	order      []string
 	byIKE      map[uint64]*session  // our IKE SPI
 	byESP      map[sad.ID]*session  // SAs in the data plane
+	sad        map[sad.ID]holding   // the same SAs
+	spd        []sad.Policy         // what the data plane was told
 	initial    map[initKey]*session // first messages, to know their retransmits
 	halfOpen   map[netip.Addr]int
 	halfTotal  int
@@ -129,6 +131,7 @@ func New(o Options) *Manager {
 		conns:    map[string]*connection{},
 		byIKE:    map[uint64]*session{},
 		byESP:    map[sad.ID]*session{},
+		sad:      map[sad.ID]holding{},
 		initial:  map[initKey]*session{},
 		halfOpen: map[netip.Addr]int{},
 		sessions: map[*session]struct{}{},
@@ -193,6 +196,7 @@ func (m *Manager) Apply(conns []Connection, manual Manual) error {
 	if err := m.plane.SetPolicies(policies); err != nil {
 		return err
 	}
+	m.spd = policies
 	for name, old := range m.conns {
 		if wanted[name] != old {
 			m.stop(old)

@@ -224,7 +224,7 @@ func TestTunnelComesUpAndGoesDownCleanly(t *testing.T) {
 			if n := s.plane.held(); n != 0 {
 				t.Errorf("%s left %d SAs behind", name, n)
 			}
-			if len(s.byIKE)+len(s.byESP)+len(s.sessions)+len(s.initial)+s.halfTotal != 0 {
+			if len(s.byIKE)+len(s.byESP)+len(s.sad)+len(s.sessions)+len(s.initial)+s.halfTotal != 0 {
 				t.Errorf("%s left sessions behind", name)
 			}
 			if strings.Contains(s.log.String(), key) {

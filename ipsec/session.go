@@ -218,7 +218,7 @@ func (s *session) install(sa sad.SA) {
 		return
 	}
 	s.installed[saKey{sa.SPI, sa.Protocol, sa.Direction}] = sa
-	s.m.owned(s, sa.ID())
+	s.m.owned(s, sa)
 }
 
 func (s *session) remove(key saKey) {

@@ -242,10 +242,11 @@ func (m *Manager) endHalfOpen(s *session) {
 }
 
 // owned notes whose SA it is, for news of the data plane.
-func (m *Manager) owned(s *session, key sad.ID) {
+func (m *Manager) owned(s *session, sa sad.SA) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.byESP[key] = s
+	m.byESP[sa.ID()] = s
+	m.sad[sa.ID()] = holding{withoutKeys(sa), m.now()}
 }
 
 // settle adds what an SA carried to its connection before it goes.
@@ -253,6 +254,7 @@ func (m *Manager) settle(s *session, key sad.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byESP, key)
+	delete(m.sad, key)
 	u, ok := m.plane.Usage(key)
 	if !ok || s.conn == nil {
 		return

@@ -36,6 +36,7 @@ type Gateway interface {
 	FirewallText(ctx context.Context, draft bool) (string, error)
 	// Counted is how much each rule of the firewall decided, by its name.
 	Counted(ctx context.Context) (map[string]store.RuleCounter, error)
+	databaseReader
 	packetReader
 	flowReader
 	listKeeper

@@ -54,8 +54,8 @@ func loadPages(a *assets) (map[string]*template.Template, error) {
 		"asset": a.url, "bytes": humanBytes, "ago": ago, "clock": clock, "state": stateWords, "revisionState": revisionWords,
 		"sentence": sentence, "fix": nextStep, "lines": lines, "field": newField, "base": fieldBase,
 		"join": strings.Join, "within": within, "label": labelOf,
-		"minutes": minutesText,
-		"words":   func(all ...string) []string { return all },
+		"minutes": minutesText, "few": few,
+		"words": func(all ...string) []string { return all },
 	}
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {

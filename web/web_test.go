@@ -39,6 +39,7 @@ type running struct {
 	confirmed   []int64
 	// counted is what the rules decided; nil for that of office.json.
 	counted map[string]store.RuleCounter
+	databases
 	packetLog
 	flowTable
 	keptLists

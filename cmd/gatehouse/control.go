@@ -101,6 +101,7 @@ func newControl(g *gateway, dir string) (*control, error) {
 		answer(w, g.Reconnect(req.Context(), chi.URLParam(req, "branch")))
 	})
 	g.firewallRoutes(r)
+	g.databaseRoutes(r)
 	return &control{listener: l, server: &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}}, nil
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 func ipsecCommand(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "ipsec", Short: "Make keys for SAs keyed by hand, and the settings for their other side"}
-	c.AddCommand(ipsecGenerateCommand(dir), ipsecExportCommand(dir))
+	c := &cobra.Command{Use: "ipsec", Short: "Show SAs and policies; make keys by hand, and the settings for their other side"}
+	c.AddCommand(ipsecSAsCommand(dir), ipsecPoliciesCommand(dir), ipsecRefusedCommand(dir), ipsecGenerateCommand(dir), ipsecExportCommand(dir))
 	return c
 }
 

@@ -221,6 +221,6 @@ func (e *Engine) Usage(id sad.ID) (sad.Usage, bool) {
 		return sad.Usage{}, false
 	}
 	u := sa.read()
-	u.Sequence = sa.seq.Load()
+	u.Sequence, u.PathMTU = sa.seq.Load(), sa.path.now(time.Now().UnixNano())
 	return u, true
 }

@@ -67,6 +67,7 @@ type Engine struct {
 
 	identification atomic.Uint32 // of outer IPv4 packets
 	refusals       refusals      // of no SA or policy
+	refusedAll     [sad.Refusals]atomic.Uint64
 	counters       counters
 	closed         sync.Once
 }

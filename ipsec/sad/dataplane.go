@@ -22,6 +22,16 @@ type Meter interface {
 	Usage(ID) (Usage, bool)
 }
 
+// Auditor counts what was refused (RFC 4301 section 5.2: auditable). Both planes
+// implement it.
+type Auditor interface {
+	// Refused are all packets refused since the plane began, by their Refusal;
+	// false if the plane cannot tell.
+	Refused() ([Refusals]uint64, bool)
+	// RefusedBy are those of them that a policy itself refused, before any SA.
+	RefusedBy(policy uint32) uint64
+}
+
 // EventKind names an Event.
 type EventKind uint8
 

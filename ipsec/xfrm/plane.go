@@ -44,6 +44,8 @@ type Plane struct {
 	conn   *conn
 	news   *netlink.Conn
 	socket *socket
+	// statistics are what was refused.
+	statistics *statistics
 
 	mu       sync.Mutex
 	policies []sad.Policy
@@ -93,6 +95,9 @@ func Open(cfg Config) (*Plane, error) {
 	if err == nil {
 		p.socket, err = openSocket(cfg.Port)
 	}
+	if err == nil {
+		p.statistics, err = openStatistics()
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -108,7 +113,7 @@ func (p *Plane) Close() error {
 	if p.news != nil {
 		errs = append(errs, p.news.Close())
 	}
-	return errors.Join(append(errs, p.conn.close())...)
+	return errors.Join(append(errs, p.statistics.close(), p.conn.close())...)
 }
 
 // Run brings news and IKE messages until ctx ends.

@@ -1,0 +1,192 @@
+package ipsec
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gatehouse/ipsec/sad"
+)
+
+// Association is an entry of the SAD in use, without its keys (RFC 4301 section
+// 4.4.2).
+type Association struct {
+	sad.SA
+	// Owner is the connection that negotiated it or, with ByHand, its own name.
+	Owner  string
+	ByHand bool
+	// Entry is the name of the policy that it serves.
+	Entry string
+	// Since is when its keys were first used.
+	Since time.Time
+	// Usage of keys made by hand also counts what they carried before this
+	// process, but not what was refused then.
+	Usage sad.Usage
+	place int
+}
+
+// holding is an SA that IKE made, while the data plane has it.
+type holding struct {
+	sa    sad.SA // without keys
+	since time.Time
+}
+
+func withoutKeys(sa sad.SA) sad.SA {
+	sa.EncryptionKey, sa.IntegrityKey = nil, nil
+	return sa
+}
+
+// Associations are the SAs in the data plane that match, by the order of their
+// policies, from an offset on; total is how many match. Only those that are
+// given are asked what they carried.
+func (m *Manager) Associations(match func(Association) bool, offset, limit int) (part []Association, total int) {
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	places := map[uint32]int{}
+	for i, p := range m.spd {
+		places[p.ID] = i
+	}
+	var all []Association
+	usage := map[sad.ID]func() sad.Usage{}
+	take := func(a Association, carried func() sad.Usage) {
+		a.place = places[a.Policy]
+		if a.place < len(m.spd) {
+			a.Entry = m.spd[a.place].Name
+		}
+		if match(a) {
+			all = append(all, a)
+			usage[a.SA.ID()] = carried
+		}
+	}
+	for id, h := range m.sad {
+		a := Association{SA: h.sa, Since: h.since}
+		if s := m.byESP[id]; s != nil && s.conn != nil {
+			// IKE replaces it before, and ends it then.
+			a.Owner, a.Lifetime.Hard.Time = s.conn.Name, s.conn.ChildLifetime
+		}
+		take(a, func() sad.Usage {
+			u, _ := m.plane.Usage(id)
+			return u
+		})
+	}
+	for _, h := range m.byHand {
+		for _, k := range h.sas {
+			if !k.installed {
+				continue
+			}
+			sa := withoutKeys(k.SA)
+			sa.Policy, sa.LocalTS, sa.RemoteTS = h.id, h.LocalTS, h.RemoteTS
+			take(Association{SA: sa, Owner: k.Name, ByHand: true, Since: k.before.Since}, func() sad.Usage {
+				u, _ := m.plane.Usage(sa.ID())
+				kept := k.state(m, false)
+				u.Packets, u.Bytes, u.Sequence = kept.Packets, kept.Bytes, kept.Sequence
+				return u
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b Association) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.Owner, b.Owner), -cmp.Compare(a.Direction, b.Direction),
+			a.Since.Compare(b.Since), cmp.Compare(a.SPI, b.SPI), cmp.Compare(a.Protocol, b.Protocol))
+	})
+	total = len(all)
+	all = all[min(max(offset, 0), total):]
+	all = all[:min(max(limit, 0), len(all))]
+	for i := range all {
+		all[i].Usage = usage[all[i].SA.ID()]()
+	}
+	return all, total
+}
+
+// Entry is an entry of the SPD in force (RFC 4301 section 4.4.1) and what it did.
+type Entry struct {
+	sad.Policy
+	// Place is from 1: the first that matches decides.
+	Place  int
+	ByHand bool
+	// SAs is how many serve it now.
+	SAs int
+	// Sent and Received are what all its SAs carried, also those that are gone.
+	// What goes past IPsec is not seen here: its routes lead elsewhere.
+	Sent, Received sad.Usage
+	// Refused are packets that it refused itself, before any SA.
+	Refused uint64
+}
+
+// Entries are the policies in force that match, in their order; offset, limit and
+// total are as those of Associations.
+func (m *Manager) Entries(match func(Entry) bool, offset, limit int) (part []Entry, total int) {
+	m.keeping.Lock()
+	defer m.keeping.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hands := map[uint32]*handMade{}
+	for _, h := range m.byHand {
+		hands[h.id] = h
+	}
+	var all []Entry
+	for i, p := range m.spd {
+		e := Entry{Policy: p, Place: i + 1, ByHand: hands[p.ID] != nil}
+		if match(e) {
+			all = append(all, e)
+		}
+	}
+	total = len(all)
+	all = all[min(max(offset, 0), total):]
+	all = all[:min(max(limit, 0), len(all))]
+	for i := range all {
+		m.carried(&all[i], hands[all[i].ID])
+	}
+	return all, total
+}
+
+// carried fills in what an entry did. Needs m.mu.
+func (m *Manager) carried(e *Entry, h *handMade) {
+	if a, ok := m.plane.(sad.Auditor); ok {
+		e.Refused = a.RefusedBy(e.ID)
+	}
+	sum := func(d sad.Direction, u sad.Usage) {
+		if d == sad.In {
+			add(&e.Received, u)
+		} else {
+			add(&e.Sent, u)
+		}
+	}
+	if h != nil {
+		for _, k := range h.sas {
+			if k.Protocol != h.SAs[0].Protocol {
+				continue // a bundle carries each packet once
+			}
+			kept := k.state(m, false)
+			u := sad.Usage{}
+			if k.installed {
+				e.SAs++
+				u, _ = m.plane.Usage(k.SA.ID())
+			}
+			u.Packets, u.Bytes = kept.Packets, kept.Bytes
+			sum(k.Direction, u)
+		}
+		return
+	}
+	if c := m.conns[e.Name]; c != nil && c.policy == e.ID {
+		add(&e.Received, c.settled.received)
+		add(&e.Sent, c.settled.sent)
+	}
+	for id, held := range m.sad {
+		if held.sa.Policy == e.ID {
+			e.SAs++
+			u, _ := m.plane.Usage(id)
+			sum(id.Direction, u)
+		}
+	}
+}
+
+// Refused are the packets that the data plane refused since it began, by reason;
+// false if it cannot tell.
+func (m *Manager) Refused() ([sad.Refusals]uint64, bool) {
+	if a, ok := m.plane.(sad.Auditor); ok {
+		return a.Refused()
+	}
+	return [sad.Refusals]uint64{}, false
+}
