@@ -171,4 +171,19 @@ func TestEveryRefusalIsToldOnceASecond(t *testing.T) {
 	if got := told[len(told)-1]; len(told) != 4 || got.Count != 5 {
 		t.Errorf("then %+v", got)
 	}
+	// The numbers are exact, also of what was not told yet.
+	if all, known := b.Refused(); !known || all[sad.ReplayedPacket] != 6 || all[sad.BadICV] != 1 || all[sad.UnknownSPI] != 1 {
+		t.Errorf("refused %v", all)
+	}
+	discard := b.tables.Load().policies[0].Policy
+	discard.Action = sad.Discard
+	if err := b.SetPolicies([]sad.Policy{discard}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		b.protectOne(udp4("10.2.0.9", "10.1.0.5", 10))
+	}
+	if all, _ := b.Refused(); b.RefusedBy(discard.ID) != 3 || all[sad.Discarded] != 3 {
+		t.Errorf("the policy refused %d of %v", b.RefusedBy(discard.ID), all)
+	}
 }
