@@ -2,6 +2,7 @@ package ipsec
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +30,31 @@ type Association struct {
 type holding struct {
 	sa    sad.SA // without keys
 	since time.Time
+}
+
+// traffic is what SAs that are gone have carried for one policy.
+type traffic struct{ received, sent sad.Usage }
+
+// wentAway remembers what an SA carried that goes now. Needs m.mu.
+func (m *Manager) wentAway(h holding, u sad.Usage) {
+	t := m.gone[h.sa.Policy]
+	if t == nil {
+		t = &traffic{}
+		m.gone[h.sa.Policy] = t
+	}
+	if h.sa.Direction == sad.In {
+		add(&t.received, u)
+	} else {
+		add(&t.sent, u)
+	}
+}
+
+// inForce notes the SPD that the data plane has now. Needs m.mu.
+func (m *Manager) inForce(policies []sad.Policy) {
+	m.spd = policies
+	maps.DeleteFunc(m.gone, func(id uint32, _ *traffic) bool {
+		return !slices.ContainsFunc(policies, func(p sad.Policy) bool { return p.ID == id })
+	})
 }
 
 func withoutKeys(sa sad.SA) sad.SA {
@@ -63,8 +89,11 @@ func (m *Manager) Associations(match func(Association) bool, offset, limit int) 
 	for id, h := range m.sad {
 		a := Association{SA: h.sa, Since: h.since}
 		if s := m.byESP[id]; s != nil && s.conn != nil {
-			// IKE replaces it before, and ends it then.
-			a.Owner, a.Lifetime.Hard.Time = s.conn.Name, s.conn.ChildLifetime
+			a.Owner = s.conn.Name
+			if i := slices.Index(s.conn.policies, a.Policy); i >= 0 {
+				// IKE replaces it before, and ends it then.
+				a.Lifetime.Hard.Time = s.conn.Children[i].Lifetime
+			}
 		}
 		take(a, func() sad.Usage {
 			u, _ := m.plane.Usage(id)
@@ -103,7 +132,9 @@ func (m *Manager) Associations(match func(Association) bool, offset, limit int) 
 type Entry struct {
 	sad.Policy
 	// Place is from 1: the first that matches decides.
-	Place  int
+	Place int
+	// Owner is the connection that it belongs to; empty with ByHand.
+	Owner  string
 	ByHand bool
 	// SAs is how many serve it now.
 	SAs int
@@ -125,9 +156,15 @@ func (m *Manager) Entries(match func(Entry) bool, offset, limit int) (part []Ent
 	for _, h := range m.byHand {
 		hands[h.id] = h
 	}
+	owners := map[uint32]string{}
+	for _, c := range m.conns {
+		for _, id := range c.policies {
+			owners[id] = c.Name
+		}
+	}
 	var all []Entry
 	for i, p := range m.spd {
-		e := Entry{Policy: p, Place: i + 1, ByHand: hands[p.ID] != nil}
+		e := Entry{Policy: p, Place: i + 1, Owner: owners[p.ID], ByHand: hands[p.ID] != nil}
 		if match(e) {
 			all = append(all, e)
 		}
@@ -169,9 +206,8 @@ func (m *Manager) carried(e *Entry, h *handMade) {
 		}
 		return
 	}
-	if c := m.conns[e.Name]; c != nil && c.policy == e.ID {
-		add(&e.Received, c.settled.received)
-		add(&e.Sent, c.settled.sent)
+	if gone := m.gone[e.ID]; gone != nil {
+		e.Received, e.Sent = gone.received, gone.sent
 	}
 	for id, held := range m.sad {
 		if held.sa.Policy == e.ID {

@@ -22,8 +22,12 @@ func TestTheDatabasesShowBothKindsOfSAs(t *testing.T) {
 		defer branch.end()
 		defer hq.end()
 		leeds := connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24")
-		must(t, hq.Apply([]Connection{leeds}, joined(1)))
-		time.Sleep(5 * time.Second)
+		hand := joined(1)
+		for i := range hand.Policies {
+			hand.Policies[i].SAs[0].SPI += 0x7000 // the planes of both sides count their SPIs from 0x1000 and 0x2000
+		}
+		must(t, hq.Apply([]Connection{leeds}, hand))
+		time.Sleep(3 * time.Minute)
 		synctest.Wait()
 		everything := func(Association) bool { return true }
 		all, total := hq.Associations(everything, 0, 100)
@@ -62,16 +66,17 @@ func TestTheDatabasesShowBothKindsOfSAs(t *testing.T) {
 		if e := entries[0]; e.SAs != 1 || e.Sent.Packets != 1 || e.Received.Packets != 0 || e.Refused != uint64(e.ID)*100 {
 			t.Errorf("by hand: %+v", e)
 		}
-		if e := entries[2]; e.SAs != 2 || e.Sent.Bytes != 100 || e.Received.Bytes != 100 {
+		if e := entries[2]; e.SAs != 2 || e.Owner != "leeds" || e.Sent.Bytes < 100 || e.Received.Bytes < 100 {
 			t.Errorf("by IKE: %+v", e)
 		}
+		before := entries[2]
 		// What old SAs carried still counts, and an SA that is gone is not shown.
 		if !hq.RekeyChildren("leeds") {
 			t.Fatal("no tunnel")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if entries, _ = hq.Entries(func(e Entry) bool { return e.Name == "leeds" }, 0, 1); entries[0].Sent.Packets != 2 {
+		if entries, _ = hq.Entries(func(e Entry) bool { return e.Name == "leeds" }, 0, 1); entries[0].Sent.Packets != before.Sent.Packets+1 {
 			t.Errorf("after new keys: %+v", entries[0])
 		}
 		if refused, known := hq.Refused(); !known || refused[sad.BadICV] != 3 {

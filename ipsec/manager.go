@@ -90,6 +90,7 @@ type Manager struct {
 	byESP      map[sad.ID]*session  // SAs in the data plane
 	sad        map[sad.ID]holding   // the same SAs
 	spd        []sad.Policy         // what the data plane was told
+	gone       map[uint32]*traffic  // of policies, by SAs that IKE made
 	initial    map[initKey]*session // first messages, to know their retransmits
 	halfOpen   map[netip.Addr]int
 	halfTotal  int
@@ -132,6 +133,7 @@ func New(o Options) *Manager {
 		byIKE:    map[uint64]*session{},
 		byESP:    map[sad.ID]*session{},
 		sad:      map[sad.ID]holding{},
+		gone:     map[uint32]*traffic{},
 		initial:  map[initKey]*session{},
 		halfOpen: map[netip.Addr]int{},
 		sessions: map[*session]struct{}{},
@@ -196,7 +198,7 @@ func (m *Manager) Apply(conns []Connection, manual Manual) error {
 	if err := m.plane.SetPolicies(policies); err != nil {
 		return err
 	}
-	m.spd = policies
+	m.inForce(policies)
 	for name, old := range m.conns {
 		if wanted[name] != old {
 			m.stop(old)

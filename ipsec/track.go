@@ -254,11 +254,13 @@ func (m *Manager) settle(s *session, key sad.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byESP, key)
+	held := m.sad[key]
 	delete(m.sad, key)
 	u, ok := m.plane.Usage(key)
 	if !ok || s.conn == nil {
 		return
 	}
+	m.wentAway(held, u)
 	if key.Direction == sad.In {
 		add(&s.conn.settled.received, u)
 	} else {

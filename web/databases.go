@@ -67,8 +67,9 @@ type PolicyInForce struct {
 	// Place is from 1: the first that matches decides.
 	Place int    `json:"place"`
 	Name  string `json:"name"`
-	// ByHand ones are Policy objects; others belong to the branch of this name.
-	ByHand bool `json:"by_hand,omitempty"`
+	// ByHand ones are Policy objects; others belong to a branch, their Owner.
+	ByHand bool   `json:"by_hand,omitempty"`
+	Owner  string `json:"owner,omitempty"`
 	// Action is protect, bypass, discard or demand.
 	Action string `json:"action"`
 	// Direction is in, out or both.

@@ -60,7 +60,7 @@ func protecting(t *testing.T) *site {
 		{Place: 1, Name: "york-out", ByHand: true, Action: "protect", Direction: "out", Near: []string{"203.0.113.2/32"}, Far: []string{"198.51.100.9/32"},
 			Further: []string{"code point 46"}, Protection: []string{"ah transport"}, SAs: 1, PacketsOut: 12, BytesOut: 1200},
 		{Place: 2, Name: "drop-telnet", ByHand: true, Action: "discard", Direction: "both", Near: []string{"0.0.0.0/0"}, Far: []string{"0.0.0.0/0 protocol 6 ports 23-23"}, Refused: 5},
-		{Place: 3, Name: "leeds", Action: "protect", Direction: "both", Near: []string{"10.1.0.0/24"}, Far: []string{"10.2.0.0/24"}, PacketsIn: 69_990, BytesIn: 81_000_000},
+		{Place: 3, Name: "leeds/voice", Owner: "leeds", Action: "protect", Direction: "both", Near: []string{"10.1.0.0/24"}, Far: []string{"10.2.0.0/24"}, PacketsIn: 69_990, BytesIn: 81_000_000},
 	}
 	s.gateway.refused = []RefusedPackets{{"replayed", 7}, {"wrong integrity check value", 3}, {"unknown SPI", 0}, {"discarded by the policy", 5}}
 	return s
@@ -93,7 +93,7 @@ func TestEveryPolicyShowsItsPlaceAndWhatItDid(t *testing.T) {
 	s := protecting(t)
 	b := s.loggedIn(t)
 	b.get("/ipsec/policies").want(t, http.StatusOK, "2 associations, 3 policies", `<a href="/objects/policies/edit?name=york-out">york-out</a>`, "what goes out",
-		"code point 46", "ah transport", "discard", "protocol 6 ports 23-23", `<a href="/branches/leeds">leeds</a>`, "no SA yet: nothing passes", "81.0 MB<small>69990 packets")
+		"code point 46", "ah transport", "discard", "protocol 6 ports 23-23", `<a href="/branches/leeds">leeds/voice</a>`, "no SA yet: nothing passes", "81.0 MB<small>69990 packets")
 	b.get("/api/v1/ipsec/policies").want(t, http.StatusOK, `{"place":2,"name":"drop-telnet","by_hand":true,"action":"discard"`, `"refused":5`)
 	// Ten thousand fill many pages, not one.
 	for i := range 10_000 {

@@ -108,7 +108,7 @@ func boundOf(b sad.Bound) web.Bound {
 
 func policyInForce(e ipsec.Entry) web.PolicyInForce {
 	out := web.PolicyInForce{
-		Place: e.Place, Name: e.Name, ByHand: e.ByHand, Action: actionWords[e.Action], Direction: wayWords[e.Way],
+		Place: e.Place, Name: e.Name, Owner: e.Owner, ByHand: e.ByHand, Action: actionWords[e.Action], Direction: wayWords[e.Way],
 		Near: texts(e.LocalTS), Far: texts(e.RemoteTS), SAs: e.SAs,
 		PacketsOut: e.Sent.Packets, BytesOut: e.Sent.Bytes, PacketsIn: e.Received.Packets, BytesIn: e.Received.Bytes, Last: e.Received.Last,
 		Refused: e.Refused + e.Received.Replayed + e.Received.Invalid + e.Received.Refused,

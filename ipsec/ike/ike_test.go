@@ -83,7 +83,8 @@ func TestEveryChildSuiteIsAgreed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.ESP, b.ESP = []crypto.Suite{s}, []crypto.Suite{s}
+			a.Children[0].Suites, b.Children[0].Suites = []crypto.Suite{s}, []crypto.Suite{s}
+			a.Legacy, b.Legacy = true, true
 			l := newLink(t, a, b)
 			l.run(time.Second)
 			l.paired(1)
