@@ -15,9 +15,11 @@ import (
 	"gatehouse/ipsec/sad"
 )
 
-// overUDP is a tunnel in UDP.
-func overUDP(outer6 bool) planetest.Link {
-	return planetest.Link{Needs: []sad.Need{{Protocol: sad.ESP, Mode: sad.Tunnel}}, Suites: []string{"aes256gcm16"}, Outer6: outer6, UDP: true}
+// overUDP is a tunnel in UDP, over either family.
+func overUDP(outer6 bool) *planetest.Link {
+	l := inUDP("aes256gcm16")
+	l.Outer6 = outer6
+	return l
 }
 
 // sniff gives the next packet on the wire whose transport is UDP port 4500.

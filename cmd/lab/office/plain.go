@@ -111,3 +111,63 @@ func (p *plain) wireGuard(ctx context.Context, binary string) error {
 	}
 	return nil
 }
+
+// plainConf is a tunnel of strongSwan between the two routers, seen from one.
+const plainConf = `connections {
+  peer {
+    version = 2
+    local_addrs = %[1]s
+    remote_addrs = %[2]s
+    encap = yes
+    proposals = aes256gcm16-prfsha256-x25519
+    rekey_time = 0
+    local { auth = psk
+      id = %[1]s }
+    remote { auth = psk
+      id = %[2]s }
+    children {
+      net {
+        local_ts = %[3]s
+        remote_ts = %[4]s
+        esp_proposals = aes256gcm16
+        rekey_time = 0
+        start_action = none
+      }
+    }
+  }
+}
+secrets {
+  ike-peer { secret = "` + partnerKey + `" }
+}
+`
+
+// libIPsec puts strongSwan between the two routers, with ESP in its own process
+// (kernel-libipsec).
+func (p *plain) libIPsec(ctx context.Context, dir string) (stop func(), err error) {
+	var both []*strongSwan
+	stop = func() {
+		for _, s := range both {
+			s.stop()
+		}
+	}
+	for _, e := range []struct {
+		host                       *Host
+		own, other, network, there string
+	}{
+		{p.ga, hqWAN, branchWAN, "10.1.0.0/24", "10.2.0.0/24"},
+		{p.gb, branchWAN, hqWAN, "10.2.0.0/24", "10.1.0.0/24"},
+	} {
+		s, err := startCharon(ctx, e.host, dir, fmt.Sprintf(plainConf, e.own, e.other, e.network, e.there))
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		both = append(both, s)
+	}
+	if _, err := both[0].swanctl(ctx, "--initiate", "--child", "net", "--timeout", "20"); err != nil {
+		err = fmt.Errorf("%w\n%s", err, both[0].tail())
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}

@@ -85,13 +85,18 @@ swanctl { socket = unix://%[1]s/charon.vici
 `
 
 func (l *Office) startStrongSwan(ctx context.Context, rekeySeconds int) (*strongSwan, error) {
-	s := &strongSwan{host: l.Partner, dir: filepath.Join(l.dir, fmt.Sprintf("strongswan-%d", time.Now().UnixNano()))}
+	return startCharon(ctx, l.Partner, l.dir, fmt.Sprintf(swanctlConf, rekeySeconds))
+}
+
+// startCharon starts strongSwan on a machine, with files below dir.
+func startCharon(ctx context.Context, host *Host, dir, connections string) (*strongSwan, error) {
+	s := &strongSwan{host: host, dir: filepath.Join(dir, fmt.Sprintf("strongswan-%d", time.Now().UnixNano()))}
 	if err := os.MkdirAll(filepath.Join(s.dir, "swanctl"), 0o700); err != nil {
 		return nil, err
 	}
 	for name, text := range map[string]string{
 		"strongswan.conf":      fmt.Sprintf(strongswanConf, s.dir),
-		"swanctl/swanctl.conf": fmt.Sprintf(swanctlConf, rekeySeconds),
+		"swanctl/swanctl.conf": connections,
 	} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			return nil, err
