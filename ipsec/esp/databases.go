@@ -186,7 +186,7 @@ func (e *Engine) SetPolicies(policies []sad.Policy) error {
 		return gone
 	})
 	e.publish(func(t *tables) {
-		t.policies = ordered
+		t.policies, t.index = ordered, newIndex(ordered)
 		t.number()
 		for i, part := range t.in {
 			kept := maps.Clone(part)
