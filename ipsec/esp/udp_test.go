@@ -264,3 +264,27 @@ func TestAnAddressThatIsGoneDoesNotSilenceAnSA(t *testing.T) {
 		overUDP(outer6).Carry(t, hosts, 1<<20)
 	}
 }
+
+// TestANarrowWayIsFoundOut is a wire that does not take the device's packets: TCP
+// learns of it, IPv4 that may be fragmented passes at once, and so does IPv6 of
+// the length that every way takes.
+func TestANarrowWayIsFoundOut(t *testing.T) {
+	hosts := two(t)
+	for _, h := range hosts {
+		planetest.Run(t, "ip", "-n", h.NS, "link", "set", "wire", "mtu", "1300")
+		h.Run(t, "nft", "insert rule inet t c iifname wire exthdr frag exists accept") // which come before they are whole
+	}
+	for i, udp := range []bool{true, false} {
+		for k, outer6 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("in UDP %t, IPv6 outside %t", udp, outer6), func(t *testing.T) {
+				l := overUDP(outer6)
+				l.UDP = udp
+				l.Bind(t, hosts, sad.SPI(0x1000*(1+i*2+k)), nil)
+				to := l.Targets(hosts)
+				hosts[0].Run(t, "ping", "-q", "-c", "3", "-i", "0.05", "-W", "5", "-M", "dont", "-s", "1350", to[0].String())
+				hosts[0].Run(t, "ping", "-q", "-c", "3", "-i", "0.05", "-W", "5", "-s", "1232", to[1].String())
+				l.Carry(t, hosts, 1<<20)
+			})
+		}
+	}
+}
