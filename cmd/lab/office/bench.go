@@ -3,6 +3,7 @@ package office
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,19 +23,26 @@ func iperf(ctx context.Context, from, to *Host, addr string, args ...string) (r 
 		server.Process.Kill()
 		server.Wait()
 	}()
-	var out string
-	err = until(ctx, 20*time.Second, "iperf3", func() (err error) {
-		out, err = from.Output(ctx, "iperf3", append([]string{"-c", addr, "-J"}, args...)...)
-		return err
+	err = until(ctx, 20*time.Second, "iperf3", func() error {
+		out, err := from.Output(ctx, "iperf3", append([]string{"-c", addr, "-J"}, args...)...)
+		if err != nil {
+			return err
+		}
+		r = iperfReport{}
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			return err
+		}
+		if r.Error != "" {
+			return errors.New(r.Error) // which is no failure to iperf3
+		}
+		return nil
 	})
-	if err != nil {
-		return r, err
-	}
-	return r, json.Unmarshal([]byte(out), &r)
+	return r, err
 }
 
 // iperfReport is what is read of it.
 type iperfReport struct {
+	Error string `json:"error"`
 	End struct {
 		Received struct {
 			Rate float64 `json:"bits_per_second"`
