@@ -108,14 +108,18 @@ func (d *device) read(bufs [][]byte, sizes []int, room int) (int, error) {
 	return d.n, d.err
 }
 
-// fill is one attempt of read. The rest of a large packet stays for the next
-// read.
+// fill is one attempt of read. What does not fit of a large packet stays for the
+// next read; where that is likely none is taken, because whole ones are sent with
+// fewer messages.
 func (d *device) fill(fd uintptr) bool {
 	for d.n < len(d.bufs) {
 		if size := d.segments.next(d.bufs[d.n][d.room:]); size > 0 {
 			d.sizes[d.n] = size
 			d.n++
 			continue
+		}
+		if d.n > 0 && len(d.bufs)-d.n < maxSegments {
+			return true
 		}
 		n, err := unix.Read(int(fd), d.big)
 		switch err {

@@ -104,17 +104,24 @@ func iperf(b *testing.B, hosts [2]*planetest.Host, to netip.Addr) float64 {
 		server.Process.Kill()
 		server.Wait()
 	}()
-	time.Sleep(300 * time.Millisecond)
-	out := hosts[0].Run(b, "iperf3", "-J", "-t", "3", "-c", to.String())
-	var report struct {
-		End struct {
-			Received struct {
-				BitsPerSecond float64 `json:"bits_per_second"`
-			} `json:"sum_received"`
-		} `json:"end"`
+	for tries := 0; ; tries++ {
+		var report struct {
+			Error string `json:"error"` // of which the program says nothing else
+			End   struct {
+				Received struct {
+					BitsPerSecond float64 `json:"bits_per_second"`
+				} `json:"sum_received"`
+			} `json:"end"`
+		}
+		if err := json.Unmarshal([]byte(hosts[0].Run(b, "iperf3", "-J", "-t", "3", "-c", to.String())), &report); err != nil {
+			b.Fatal(err)
+		}
+		if report.Error == "" {
+			return report.End.Received.BitsPerSecond / 1e6
+		}
+		if tries > 50 {
+			b.Fatal(report.Error)
+		}
+		time.Sleep(100 * time.Millisecond) // the server is not there yet
 	}
-	if err := json.Unmarshal([]byte(out), &report); err != nil {
-		b.Fatal(err)
-	}
-	return report.End.Received.BitsPerSecond / 1e6
 }
