@@ -223,9 +223,9 @@ func TestCongestionAroundUDPComesThrough(t *testing.T) {
 	}
 }
 
-// TestTransportModeInUDPKeepsItsClass is about hosts themselves: the header on the
+// TestTransportModeInUDPKeepsItsClassAndHopLimit is about hosts themselves: the header on the
 // wire is the packet's own.
-func TestTransportModeInUDPKeepsItsClass(t *testing.T) {
+func TestTransportModeInUDPKeepsItsClassAndHopLimit(t *testing.T) {
 	hosts := two(t)
 	for i, outer6 := range []bool{false, true} {
 		l := overUDP(outer6)
@@ -235,15 +235,23 @@ func TestTransportModeInUDPKeepsItsClass(t *testing.T) {
 		if outer6 {
 			level, class, receive = unix.IPPROTO_IPV6, unix.IPV6_TCLASS, unix.IPV6_RECVTCLASS
 		}
-		const want = 46<<2 | ect0
+		const want, hops = 46<<2 | ect0, 33
+		limit := unix.IP_TTL
+		if outer6 {
+			limit = unix.IPV6_UNICAST_HOPS
+		}
 		to := socket(t, hosts[1], hosts[1].Outer(outer6), func(set func(level, option, value int) error) error { return set(level, receive, 1) })
-		from := socket(t, hosts[0], hosts[0].Outer(outer6), func(set func(level, option, value int) error) error { return set(level, class, want) })
+		from := socket(t, hosts[0], hosts[0].Outer(outer6), func(set func(level, option, value int) error) error {
+			return first(set(level, class, want), set(level, limit, hops))
+		})
 		next := sniff(t, hosts[1], outer6)
 		if _, err := from.WriteTo(make([]byte, 200), to.LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
-		if got := trafficClass(next()); got != want {
-			t.Errorf("IPv6 %t: class %#x on the wire", outer6, got)
+		ip := next()
+		at := map[bool]int{false: 8, true: 7}[outer6]
+		if got := trafficClass(ip); got != want || ip[at] != hops {
+			t.Errorf("IPv6 %t: class %#x, hop limit %d on the wire", outer6, got, ip[at])
 		}
 		if got := classOf(t, to); got != want {
 			t.Errorf("IPv6 %t: class %#x at the end", outer6, got)
