@@ -43,7 +43,7 @@ func iperf(ctx context.Context, from, to *Host, addr string, args ...string) (r 
 // iperfReport is what is read of it.
 type iperfReport struct {
 	Error string `json:"error"`
-	End struct {
+	End   struct {
 		Received struct {
 			Rate float64 `json:"bits_per_second"`
 		} `json:"sum_received"`
