@@ -191,6 +191,7 @@ func (s *session) carryOut(effects []ike.Effect) bool {
 			s.m.sessionEstablished(s, e)
 		case ike.Moved:
 			s.path.local, s.path.remote = e.Local, e.Remote
+			s.move(e)
 			s.m.moved(s, e)
 		case ike.ChildUp:
 			if !s.broken {
@@ -219,6 +220,36 @@ func (s *session) install(sa sad.SA) {
 	}
 	s.installed[saKey{sa.SPI, sa.Protocol, sa.Direction}] = sa
 	s.m.owned(s, sa)
+}
+
+// move lets the SAs go on at the peer's new address at once, where the plane can.
+// They are replaced in any case.
+func (s *session) move(e ike.Moved) {
+	mover, ok := s.m.plane.(sad.Mover)
+	if !ok || len(s.installed) == 0 {
+		return
+	}
+	var ids []sad.ID
+	moved := map[saKey]sad.SA{}
+	for key, sa := range s.installed {
+		ids = append(ids, sa.ID())
+		sa.Local, sa.Remote = e.Local.Addr(), e.Remote.Addr()
+		if sa.Encap != nil {
+			sa.Encap = &sad.Encap{LocalPort: e.Local.Port(), RemotePort: e.Remote.Port()}
+		}
+		moved[key] = sa
+	}
+	if err := mover.Move(ids, e.Local, e.Remote); err != nil {
+		s.log.Warn("tunnel stays at the peer's old address until it is rekeyed", "remote", e.Remote, "err", err)
+		return
+	}
+	for _, id := range ids {
+		s.m.disowned(id)
+	}
+	s.installed = moved
+	for _, sa := range moved {
+		s.m.owned(s, sa.ID())
+	}
 }
 
 func (s *session) remove(key saKey) {

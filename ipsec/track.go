@@ -249,6 +249,13 @@ func (m *Manager) owned(s *session, sa sad.SA) {
 	m.sad[sa.ID()] = holding{withoutKeys(sa), m.now()}
 }
 
+// disowned is for an SA that has another ID from now on.
+func (m *Manager) disowned(key sad.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.byESP, key)
+}
+
 // settle adds what an SA carried to its connection before it goes.
 func (m *Manager) settle(s *session, key sad.ID) {
 	m.mu.Lock()

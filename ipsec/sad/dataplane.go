@@ -17,6 +17,13 @@ type Dataplane interface {
 	SetPolicies([]Policy) error
 }
 
+// Mover gives SAs other outer addresses, without another counter: their peer is
+// behind a NAT that gave it others (RFC 7296 section 2.23) or has moved (RFC 4555).
+// Outbound ones have another ID then.
+type Mover interface {
+	Move(ids []ID, local, remote netip.AddrPort) error
+}
+
 // Meter tells what SAs have carried. Both planes implement it.
 type Meter interface {
 	Usage(ID) (Usage, bool)

@@ -152,11 +152,13 @@ func (p *Plane) adopt(sa sad.SA, m message) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p.sas = append(p.sas, &installed{SA: sa, reqid: s.reqid, before: u})
+	in := &installed{SA: sa, reqid: s.reqid, before: u}
+	p.sas = append(p.sas, in)
 	// What bounds its life may be otherwise than it was. The kernel counts it from
 	// when the SA was made.
 	age := time.Duration(max(0, time.Now().Unix()-int64(s.found.added))) * time.Second
-	sa.Lifetime.Soft, sa.Lifetime.Hard = later(sa.Lifetime.Soft, age, u), later(sa.Lifetime.Hard, age, u)
+	in.bounds = sad.Lifetime{Soft: later(sa.Lifetime.Soft, age, u), Hard: later(sa.Lifetime.Hard, age, u)}
+	sa.Lifetime = in.bounds
 	if m, err = saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), s.reqid); err == nil {
 		err = p.conn.do(msgUpdSA, 0, m.body, m.attributes)
 	}
@@ -184,7 +186,7 @@ func later(b sad.Bound, age time.Duration, u sad.Usage) sad.Bound {
 // bounds its life may differ.
 func (h held) same(sa sad.SA, m message) bool {
 	source, destination := addresses(sa)
-	sent, _ := counters(h.attributes[attrReplayESN])
+	sent, _ := h.counters()
 	if h.reference != (reference{destination, sa.SPI, sa.Protocol}) || h.source != source || h.reqid != m.reqid ||
 		h.mode != m.mode || h.flags != m.flags || sa.Direction == sad.In && h.window != sa.ReplayWindow ||
 		sa.Direction == sad.Out && sa.Sent > sent+plausibleLead {

@@ -2,6 +2,7 @@ package xfrm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -23,6 +24,7 @@ func ourReqID(id uint32) bool { return firstReqID <= id && id <= lastReqID }
 // held is an SA as the kernel tells it.
 type held struct {
 	reference
+	body        []byte // struct xfrm_usersa_info
 	source      netip.Addr
 	reqid       uint32
 	mode, flags uint8
@@ -48,35 +50,35 @@ func (c *conn) dump(kind uint16, size int, each func(body []byte, attributes map
 		if len(m.Data) < size {
 			continue
 		}
-		list, err := netlink.UnmarshalAttributes(m.Data[size:])
+		attributes, err := attributesIn(m.Data[size:])
 		if err != nil {
 			return err
-		}
-		attributes := map[uint16][]byte{}
-		for _, a := range list {
-			attributes[a.Type] = a.Data
 		}
 		each(m.Data, attributes)
 	}
 	return nil
 }
 
+// heldIn reads an SA.
+func heldIn(b []byte, attributes map[uint16][]byte) held {
+	const source, mode = offsetSAID + sizeSAID, offsetSAReqID + 6
+	h := held{
+		reference: saIn(b), body: b, reqid: native.Uint32(b[offsetSAReqID:]), mode: b[mode], window: uint32(b[mode+1]),
+		flags: b[mode+2], added: native.Uint64(b[offsetCurrent+16:]), attributes: attributes,
+	}
+	if h.destination.IsValid() {
+		h.source = addressIn(b[source:], familyOf(h.destination))
+	}
+	if replay := attributes[attrReplayESN]; len(replay) >= sizeESNHead {
+		h.window = native.Uint32(replay[20:])
+	}
+	return h
+}
+
 // states are the SAs of ours that the kernel has.
 func (c *conn) states(ifID uint32) (out []held, err error) {
 	err = c.dump(msgGetSA, sizeSA, func(b []byte, attributes map[uint16][]byte) {
-		const source, mode = offsetSAID + sizeSAID, offsetSAReqID + 6
-		family := native.Uint16(b[offsetSAReqID+4:])
-		if family != unix.AF_INET && family != unix.AF_INET6 {
-			return
-		}
-		h := held{
-			reference: saIn(b), source: addressIn(b[source:], family), reqid: native.Uint32(b[offsetSAReqID:]),
-			mode: b[mode], window: uint32(b[mode+1]), flags: b[mode+2], added: native.Uint64(b[offsetCurrent+16:]), attributes: attributes,
-		}
-		if replay := attributes[attrReplayESN]; len(replay) >= sizeESNHead {
-			h.window = native.Uint32(replay[20:])
-		}
-		if h.ours(ifID) {
+		if h := heldIn(b, attributes); h.destination.IsValid() && h.ours(ifID) {
 			out = append(out, h)
 		}
 	})
@@ -84,6 +86,43 @@ func (c *conn) states(ifID uint32) (out []held, err error) {
 		return nil, fmt.Errorf("list SAs: %w", err)
 	}
 	return out, nil
+}
+
+// errGone says that the kernel does not have an SA.
+var errGone = errors.New("no such SA")
+
+// state is one SA (XFRM_MSG_GETSA).
+func (c *conn) state(r reference) (held, error) {
+	messages, err := c.ask(msgGetSA, 0, nameOf(r), nil)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
+		return held{}, errGone
+	}
+	if err != nil {
+		return held{}, err
+	}
+	if len(messages) != 1 || len(messages[0].Data) < sizeSA {
+		return held{}, fmt.Errorf("SA %s: the kernel's answer is cut off", r.spi)
+	}
+	attributes, err := attributesIn(messages[0].Data[sizeSA:])
+	return heldIn(messages[0].Data, attributes), err
+}
+
+func attributesIn(b []byte) (map[uint16][]byte, error) {
+	list, err := netlink.UnmarshalAttributes(b)
+	out := map[uint16][]byte{}
+	for _, a := range list {
+		out[a.Type] = a.Data
+	}
+	return out, err
+}
+
+// usage is what an SA has carried.
+func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
+	h, err := c.state(referenceTo(sa))
+	if err != nil {
+		return sad.Usage{}, err
+	}
+	return h.usage(sa.Direction), nil
 }
 
 // spd are the policies of ours that the kernel has.

@@ -25,6 +25,7 @@ const (
 	msgExpire    = 0x18
 	msgUpdPolicy = 0x19
 	msgUpdSA     = 0x1a
+	msgMigrate   = 0x21
 	msgMapping   = 0x26
 )
 
@@ -33,7 +34,9 @@ const (
 	attrCrypt     = 2
 	attrEncap     = 4
 	attrTemplates = 5
+	attrReplay    = 10
 	attrLastUsed  = 15
+	attrMigrate   = 17
 	attrAEAD      = 18
 	attrAuthTrunc = 20
 	attrTFC       = 22
@@ -64,6 +67,7 @@ const (
 	sizeExpire    = 232
 	sizeMapping   = 64
 	sizeESNHead   = 24
+	sizeReplay    = 12
 	algorithmName = 64
 	offsetSAID    = sizeSelector      // within an SA
 	offsetCurrent = 56 + 24 + 16 + 64 // bytes, packets, times

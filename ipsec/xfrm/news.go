@@ -89,7 +89,7 @@ func (p *Plane) expired(b []byte) {
 		if err := p.Remove(sa.ID()); err != nil {
 			p.cfg.Log.Error("an SA at the end of its lifetime could not be removed", "spi", sa.SPI, "err", err)
 		}
-	case !sa.ESN && sa.Direction == sad.Out && packets >= soonSequence:
+	case !sa.ESN && sa.Direction == sad.Out && sa.Sent+packets >= soonSequence:
 		ev.Kind = sad.Exhausted
 	}
 	p.cfg.Event(ev)

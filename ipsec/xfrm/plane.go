@@ -56,6 +56,8 @@ type Plane struct {
 	// reqids are those of the policies, by their ID.
 	reqids    map[uint32]uint32
 	lastReqID uint32
+	// cannotMigrate is learned from the kernel.
+	cannotMigrate bool
 	// quiet are inbound SAs that nothing has come by yet.
 	quiet map[sad.ID]*installed
 }
@@ -68,8 +70,11 @@ type installed struct {
 	// again, leaves when it goes then.
 	found  *held
 	leaves time.Time
-	// before is what it had carried when it was taken over.
+	// before is what it had carried when it was taken over; it wraps below zero when
+	// the kernel began to count anew.
 	before sad.Usage
+	// bounds are its lifetime as the kernel counts it.
+	bounds sad.Lifetime
 }
 
 // Open makes the device and the sockets. What an earlier process left in the kernel
@@ -183,7 +188,7 @@ func (p *Plane) Install(sa sad.SA) error {
 		}
 		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
 	}
-	in := &installed{SA: sa, reqid: reqid}
+	in := &installed{SA: sa, reqid: reqid, bounds: sa.Lifetime}
 	p.sas = append(p.sas, in)
 	p.retire(sa)
 	if sa.Direction == sad.In {
@@ -397,7 +402,7 @@ func (p *Plane) Usage(id sad.ID) (sad.Usage, bool) {
 	if err != nil && !errors.Is(err, errGone) {
 		p.cfg.Log.Warn("cannot read an SA", "spi", id.SPI, "err", err)
 	}
-	u.Packets, u.Bytes = u.Packets-min(before.Packets, u.Packets), u.Bytes-min(before.Bytes, u.Bytes)
+	u.Packets, u.Bytes = u.Packets-before.Packets, u.Bytes-before.Bytes
 	return u, err == nil
 }
 

@@ -2,12 +2,10 @@ package xfrm
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 
 	"gatehouse/ipsec/sad"
 )
@@ -40,8 +38,8 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	}
 	source, destination := addresses(sa)
 	soft := sa.Lifetime.Soft
-	if sa.Direction == sad.Out && !sa.ESN && (soft.Packets == 0 || soft.Packets > soonSequence) {
-		soft.Packets = soonSequence // the kernel stops at the end and does not warn before it
+	if rest := soonSequence - min(sa.Sent, soonSequence-1); sa.Direction == sad.Out && !sa.ESN && (soft.Packets == 0 || soft.Packets > rest) {
+		soft.Packets = rest // the kernel stops at the end and does not warn before it
 	}
 	// A tunnel carries both families, and what is around a tunnel does; the
 	// selector of an SA is anything.
@@ -97,21 +95,26 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 		attributes = append(attributes, u32Attribute(attrTFC, uint32(sa.Outer.PadTo)))
 	}
 	if sa.Encap != nil {
-		e := writer{}
-		from, to := sa.Encap.LocalPort, sa.Encap.RemotePort
-		if sa.Direction == sad.In {
-			from, to = to, from
-		}
-		e.u16(encapESPinUDP)
-		e.net16(from)
-		e.net16(to)
-		e.zero(2 + 16)
-		attributes = append(attributes, attribute(attrEncap, e.b))
+		attributes = append(attributes, encapOf(sa))
 	}
 	if window := windowOf(sa); window > 0 || sa.ESN || sa.Sent > 0 {
 		attributes = append(attributes, attribute(attrReplayESN, replayState(sa, max(window, 1))))
 	}
 	return message{w.b, attributes, mode, flags, reqid}, nil
+}
+
+// encapOf is struct xfrm_encap_tmpl.
+func encapOf(sa sad.SA) netlink.Attribute {
+	from, to := sa.Encap.LocalPort, sa.Encap.RemotePort
+	if sa.Direction == sad.In {
+		from, to = to, from
+	}
+	w := writer{}
+	w.u16(encapESPinUDP)
+	w.net16(from)
+	w.net16(to)
+	w.zero(2 + 16)
+	return attribute(attrEncap, w.b)
 }
 
 // windowOf is the replay window in packets. Outbound SAs need a counter of
@@ -146,55 +149,37 @@ func replayState(sa sad.SA, window uint32) []byte {
 	return w.b
 }
 
-// errGone says that the kernel does not have an SA.
-var errGone = errors.New("no such SA")
-
-// usage is XFRM_MSG_GETSA.
-func (c *conn) usage(sa sad.SA) (sad.Usage, error) {
-	messages, err := c.ask(msgGetSA, 0, nameOf(referenceTo(sa)), nil)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
-		return sad.Usage{}, errGone
+// usage is what an SA has carried.
+func (h held) usage(d sad.Direction) sad.Usage {
+	u := sad.Usage{
+		Bytes: native.Uint64(h.body[offsetCurrent:]), Packets: native.Uint64(h.body[offsetCurrent+8:]),
+		Replayed: uint64(native.Uint32(h.body[offsetStats+4:])), Invalid: uint64(native.Uint32(h.body[offsetStats+8:])),
 	}
-	if err != nil {
-		return sad.Usage{}, err
+	last := native.Uint64(h.body[offsetCurrent+24:]) // of its first use, where the kernel does not tell more
+	if b := h.attributes[attrLastUsed]; len(b) >= 8 && native.Uint64(b) > 0 {
+		last = native.Uint64(b)
 	}
-	if len(messages) != 1 || len(messages[0].Data) < sizeSA {
-		return sad.Usage{}, fmt.Errorf("SA %s: the kernel's answer is cut off", sa.SPI)
+	if last > 0 {
+		u.Last = time.Unix(int64(last), 0)
 	}
-	b := messages[0].Data
-	u := sad.Usage{Bytes: native.Uint64(b[offsetCurrent:]), Packets: native.Uint64(b[offsetCurrent+8:])}
-	if t := native.Uint64(b[offsetCurrent+24:]); t > 0 {
-		u.Last = time.Unix(int64(t), 0) // of its first use, where the kernel does not tell more
+	sent, seen := h.counters()
+	u.Sequence = seen
+	if d == sad.Out {
+		u.Sequence = sent
 	}
-	u.Replayed = uint64(native.Uint32(b[offsetStats+4:]))
-	u.Invalid = uint64(native.Uint32(b[offsetStats+8:]))
-	attributes, err := netlink.UnmarshalAttributes(b[sizeSA:])
-	if err != nil {
-		return sad.Usage{}, err
-	}
-	for _, a := range attributes {
-		switch {
-		case a.Type == attrReplayESN:
-			sent, seen := counters(a.Data)
-			u.Sequence = seen
-			if sa.Direction == sad.Out {
-				u.Sequence = sent
-			}
-		case a.Type == attrLastUsed && len(a.Data) >= 8:
-			if t := native.Uint64(a.Data); t > 0 {
-				u.Last = time.Unix(int64(t), 0)
-			}
-		}
-	}
-	return u, nil
+	return u
 }
 
-// counters reads the sequence numbers of a struct xfrm_replay_state_esn.
-func counters(b []byte) (sent, seen uint64) {
-	if len(b) < sizeESNHead {
-		return 0, 0
+// counters are the sequence numbers, of a struct xfrm_replay_state_esn or, in an SA
+// that was made without, of a struct xfrm_replay_state.
+func (h held) counters() (sent, seen uint64) {
+	if b := h.attributes[attrReplayESN]; len(b) >= sizeESNHead {
+		return uint64(native.Uint32(b[12:]))<<32 | uint64(native.Uint32(b[4:])), uint64(native.Uint32(b[16:]))<<32 | uint64(native.Uint32(b[8:]))
 	}
-	return uint64(native.Uint32(b[12:]))<<32 | uint64(native.Uint32(b[4:])), uint64(native.Uint32(b[16:]))<<32 | uint64(native.Uint32(b[8:]))
+	if b := h.attributes[attrReplay]; len(b) >= sizeReplay {
+		return uint64(native.Uint32(b)), uint64(native.Uint32(b[4:]))
+	}
+	return 0, 0
 }
 
 // nameOf is struct xfrm_usersa_id, by which the kernel is asked for an SA or told
