@@ -33,7 +33,7 @@ verify: deps build ## Run every check of the lab, one line each
 test: deps build ## Run every test
 	scripts/test.sh
 
-test-kernel: deps ## Run the tests that need a Debian kernel, in a guest under QEMU
+test-kernel: deps build ## Run the tests that need a Debian kernel, in a guest under QEMU
 	scripts/test-kernel.sh
 
 fuzz: ## Run every fuzz target for FUZZTIME (20000x inputs, or a time such as 10m)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The tests that need a kernel of Debian's: they run in guests under QEMU
-# (cmd/guest), on the kernel of Debian 12 and on that of Debian 13. A guest has one
-# processor, so two of them run at a time.
+# (cmd/guest), on the kernel of Debian 12 and on that of Debian 13, few on a newer
+# one. A guest has one processor, so two of them run at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
-scripts/kernels.sh bookworm trixie
+scripts/kernels.sh bookworm trixie trixie-backports
 go build -o build/guest ./cmd/guest
 
 # guest PACKAGE KERNEL FLAGS... PATTERN
@@ -28,15 +28,24 @@ failed=0
 guest ./firewall bookworm '^TestKernel' &
 guest ./firewall trixie '^TestKernel' || failed=1
 wait $! || failed=1
+# The whole gateway, two of it, on the kernel's own IPsec.
+office=esp4,esp6,xfrm_interface,xfrm_user,tun,veth,authenc,echainiv,seqiv,gcm,cbc,sha256_generic,bridge,nft_fib_inet,nfnetlink_log
+PATH=$PWD/build:$PATH guest ./cmd/lab/office trixie --cpus 2 --memory 1500 --with gatehouse --modules "$office" '^TestKernelCarries' &
+whole=$!
 # What happens to a guest in trouble.
 go test -count=1 -tags qemu ./cmd/guest &
+trouble=$!
 guest ./firewall trixie --without nft_connlimit,nft_flow_offload '^TestLacking' || failed=1
-wait $! || failed=1
+wait $trouble || failed=1
+wait $whole || failed=1
 # Both data planes of IPsec, against one another and against a plain Linux with ip
 # xfrm: every transform, and every protocol, mode, nesting and family. What the
-# kernel keeps across a restart.
+# kernel keeps across a restart, and moves with a peer.
 modules=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,gcm,ccm,ctr,cbc,dummy
-guest ./ipsec/xfrm bookworm --modules "$modules" 'EverySuite/(ip_xfrm_to_userspace|kernel_to_ip_xfrm)|EveryLink/(kernel_to_userspace|ip_xfrm_to_userspace)|TestKernelA' &
-guest ./ipsec/xfrm trixie --modules "$modules" 'EverySuite/kernel_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm)|TestKernelA' || failed=1
+more='ARestart|KernelMoves|KernelPro'
+guest ./ipsec/xfrm bookworm --modules "$modules" "EverySuite/(ip_xfrm_to_userspace|kernel_to_ip_xfrm)|EveryLink/(kernel_to_userspace|ip_xfrm_to_userspace)|$more" &
+guest ./ipsec/xfrm trixie --modules "$modules" "EverySuite/kernel_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm)|$more" || failed=1
 wait $! || failed=1
+# What the kernels of stable Debian are too old for.
+guest ./ipsec/xfrm trixie-backports --cpus 2 --modules "$modules" KernelPro || failed=1
 exit "$failed"

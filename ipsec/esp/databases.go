@@ -42,6 +42,8 @@ func (e *Engine) Install(sa sad.SA) error {
 		return fmt.Errorf("SA %s: encapsulation on port %d, the data plane listens on %d", sa.SPI, sa.Encap.LocalPort, e.port)
 	case sa.Encap != nil && e.tun != nil && e.udp(sa.Remote) == nil:
 		return fmt.Errorf("SA %s: the kernel has no UDP over IPv6", sa.SPI)
+	case sa.CPU != nil:
+		return fmt.Errorf("SA %s: this process encrypts with all processors by one SA", sa.SPI)
 	case sa.Encap == nil && e.raw == nil:
 		return fmt.Errorf("SA %s: it is not in UDP, and raw sockets cannot be opened: %w", sa.SPI, e.noRaw)
 	case sa.Encap != nil && sa.Mode == sad.Transport && sa.Outer != (sad.Outer{}):

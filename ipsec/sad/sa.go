@@ -93,6 +93,10 @@ type SA struct {
 	Sent, Seen uint64
 	Lifetime   Lifetime
 	Outer      Outer
+	// CPU is the processor whose packets an outbound SA carries, beside one without
+	// for all others (RFC 9611): several can then encrypt at once without a lock on
+	// one counter. Nil is every processor.
+	CPU *uint32
 	// Policy is the ID of the Policy that this SA serves.
 	Policy uint32
 	// LocalTS and RemoteTS are the negotiated traffic selectors. Every packet,

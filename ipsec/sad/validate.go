@@ -56,6 +56,9 @@ func (sa SA) Validate() error {
 	if sa.Mode > Either || sa.Mode == Either && sa.Direction == Out {
 		bad("an outbound SA is of tunnel or of transport mode")
 	}
+	if sa.CPU != nil && sa.Direction == In {
+		bad("packets come in on any processor (RFC 9611 section 2)")
+	}
 	if sa.Mode != Tunnel && (sa.Outer.PadTo > 0) {
 		bad("only tunnel mode can hide the length of packets (RFC 4303 section 2.7)")
 	}

@@ -68,6 +68,10 @@ func (p *Plane) readHeld() (err error) {
 		if ends[h.reqid].destination == h.destination {
 			sa.Direction, sa.Local, sa.Remote = sad.Out, h.source, h.destination
 		}
+		if b := h.attributes[attrCPU]; len(b) == 4 {
+			n := native.Uint32(b)
+			sa.CPU = &n
+		}
 		p.sas = append(p.sas, &installed{SA: sa, reqid: h.reqid, found: &h})
 	}
 	return nil
@@ -196,7 +200,7 @@ func (h held) same(sa sad.SA, m message) bool {
 	for _, a := range m.attributes {
 		mine[a.Type] = a.Data
 	}
-	for _, kind := range []uint16{attrCrypt, attrAEAD, attrAuthTrunc, attrEncap, attrIfID, attrExtra, attrTFC} {
+	for _, kind := range []uint16{attrCrypt, attrAEAD, attrAuthTrunc, attrEncap, attrIfID, attrExtra, attrTFC, attrCPU} {
 		if !bytes.Equal(mine[kind], h.attributes[kind]) {
 			return false
 		}

@@ -43,6 +43,8 @@ const (
 	attrReplayESN = 23
 	attrExtra     = 24
 	attrIfID      = 31
+	attrDirection = 33
+	attrCPU       = 35
 )
 
 // Flags of an SA.
@@ -74,6 +76,7 @@ const (
 	offsetStats   = offsetCurrent + 32
 	offsetSAReqID = offsetStats + 12 + 4
 	noLimit       = ^uint64(0)
+	directionOut  = 2 // of an SA
 	policyIn      = 0
 	policyOut     = 1
 	policyForward = 2

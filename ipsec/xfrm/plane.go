@@ -182,11 +182,8 @@ func (p *Plane) Install(sa sad.SA) error {
 		p.retire(sa)
 		return errors.Join(err, p.reconcile())
 	}
-	if err := p.conn.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes); err != nil {
-		if errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("SA %s exists already", sa.SPI)
-		}
-		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
+	if err := p.conn.add(sa, m); err != nil {
+		return err
 	}
 	in := &installed{SA: sa, reqid: reqid, bounds: sa.Lifetime}
 	p.sas = append(p.sas, in)
@@ -362,11 +359,12 @@ func (p *Plane) bundle(pol sad.Policy) []template {
 		if sa != nil {
 			need = sad.Need{Protocol: sa.Protocol, Mode: sa.Mode}
 		}
-		return []template{{need: need, sa: sa}}
+		return []template{{need: need, sa: sa, spread: p.spread(pol, func(sad.SA) bool { return true })}}
 	}
 	var out []template
 	for _, n := range needs {
-		out = append(out, template{need: n, sa: newest(func(sa sad.SA) bool { return sa.Protocol == n.Protocol && sa.Mode == n.Mode })})
+		serves := func(sa sad.SA) bool { return sa.Protocol == n.Protocol && sa.Mode == n.Mode }
+		out = append(out, template{need: n, sa: newest(serves), spread: p.spread(pol, serves)})
 	}
 	return out
 }

@@ -34,6 +34,8 @@ type template struct {
 	// names it by its SPI, so that the newest is taken.
 	sa  *sad.SA
 	out bool
+	// spread says that processors have SAs of their own: the kernel chooses.
+	spread bool
 	// reqid is that of the policy, which all its SAs have.
 	reqid uint32
 	// family of the outer addresses where sa is nil.
@@ -49,7 +51,9 @@ func (t template) encode(w *writer) {
 		from, to := t.sa.Remote, t.sa.Local
 		if t.out {
 			from, to = t.sa.Local, t.sa.Remote
-			spi = t.sa.SPI
+			if !t.spread {
+				spi = t.sa.SPI
+			}
 		}
 		id.saID(to, spi, t.need.Protocol)
 		source.address(from)

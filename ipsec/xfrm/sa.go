@@ -2,10 +2,12 @@ package xfrm
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/ipsec/sad"
 )
@@ -97,10 +99,38 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	if sa.Encap != nil {
 		attributes = append(attributes, encapOf(sa))
 	}
-	if window := windowOf(sa); window > 0 || sa.ESN || sa.Sent > 0 {
+	if sa.CPU != nil {
+		// Such an SA has to say its direction, and has no window then.
+		attributes = append(attributes, u32Attribute(attrCPU, *sa.CPU), attribute(attrDirection, []byte{directionOut}))
+		if sa.ESN || sa.Sent > 0 {
+			attributes = append(attributes, attribute(attrReplayESN, replayState(sa, 0)))
+		}
+	} else if window := windowOf(sa); window > 0 || sa.ESN || sa.Sent > 0 {
 		attributes = append(attributes, attribute(attrReplayESN, replayState(sa, max(window, 1))))
 	}
 	return message{w.b, attributes, mode, flags, reqid}, nil
+}
+
+// add is XFRM_MSG_NEWSA.
+func (c *conn) add(sa sad.SA, m message) error {
+	err := c.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Errorf("SA %s exists already", sa.SPI)
+	case err != nil:
+		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
+	case sa.CPU == nil:
+		return nil
+	}
+	// A kernel that does not know the attribute passes over it.
+	h, err := c.state(referenceTo(sa))
+	if err == nil && !isU32(h.attributes[attrCPU], *sa.CPU) {
+		err = fmt.Errorf("SA %s: %w", sa.SPI, errNoCPU)
+	}
+	if err != nil {
+		return errors.Join(err, c.removeSA(referenceTo(sa)))
+	}
+	return nil
 }
 
 // encapOf is struct xfrm_encap_tmpl.

@@ -148,6 +148,9 @@ func (g *Gateway) PID() int {
 	return g.cmd.Process.Pid
 }
 
+// stopTime is more than a gateway takes to say goodbye to its peers.
+const stopTime = 10 * time.Second
+
 // Stop ends the gateway with a signal and waits. A gateway that was asked
 // politely must end without an error.
 func (g *Gateway) Stop(s syscall.Signal) error {
@@ -166,9 +169,9 @@ func (g *Gateway) Stop(s syscall.Signal) error {
 			return fmt.Errorf("gatehouse on %s: %w\n%s", g.Name, g.ended, g.Log(2000))
 		}
 		return nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(stopTime * patience):
 		cmd.Process.Kill()
-		return fmt.Errorf("gatehouse on %s did not end within 10 s of %v", g.Name, s)
+		return fmt.Errorf("gatehouse on %s did not end within %v of %v", g.Name, stopTime*patience, s)
 	}
 }
 

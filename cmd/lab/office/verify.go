@@ -95,7 +95,7 @@ func Verify(ctx context.Context, o Options) error {
 
 // Check runs one check within its time.
 func (l *Office) Check(ctx context.Context, c Check) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	ctx, cancel := context.WithTimeout(ctx, checkLimit*patience)
 	defer cancel()
 	return c.Run(ctx, l)
 }
