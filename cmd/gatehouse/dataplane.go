@@ -31,17 +31,36 @@ func chooseDataplane(ctx context.Context, wanted string) (choice, error) {
 	case userspacePlane:
 		return choice{userspacePlane, "It was asked for (--dataplane userspace)."}, nil
 	case kernelPlane:
-		if r := xfrm.Probe(ctx); !r.Usable {
+		r := xfrm.Probe(ctx)
+		if !r.Usable {
 			return choice{}, fmt.Errorf("--dataplane kernel: this kernel cannot do it: %s", strings.Join(r.Findings, "; "))
 		}
-		return choice{kernelPlane, "It was asked for (--dataplane kernel)."}, nil
+		return choice{kernelPlane, "It was asked for (--dataplane kernel)." + lacking(r)}, nil
 	case "auto":
-		if r := xfrm.Probe(ctx); !r.Usable {
+		r := xfrm.Probe(ctx)
+		if !r.Usable {
 			return choice{userspacePlane, "The kernel cannot carry IPsec: " + strings.Join(r.Findings, "; ") + "."}, nil
 		}
-		return choice{kernelPlane, "The kernel can carry IPsec: it was tried."}, nil
+		return choice{kernelPlane, "The kernel can carry IPsec: it was tried." + lacking(r)}, nil
 	}
 	return choice{}, fmt.Errorf("--dataplane %q: choose auto, kernel or userspace", wanted)
+}
+
+// lacking is a sentence about what the kernel does without.
+func lacking(r xfrm.Report) string {
+	if len(r.Lacks) == 0 {
+		return ""
+	}
+	return " It has no " + strings.Join(r.Lacks, " and no ") + "."
+}
+
+// helped is a sentence about network devices that encrypt.
+func helped(p plane) string {
+	counts, ok := p.(interface{ Offloaded() int })
+	if !ok || counts.Offloaded() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Network devices encrypt for %d SAs.", counts.Offloaded())
 }
 
 // plane is a data plane that runs.

@@ -30,6 +30,7 @@ type gateway struct {
 	ipsec     *ipsec.Manager
 	lists     *lists.Keeper
 	plane     choice
+	carrier   plane
 	adminPort uint16
 	started   time.Time
 	events    chan store.Event
@@ -74,7 +75,7 @@ func (g *gateway) Status() web.Status {
 	g.mu.Unlock()
 	st := web.Status{
 		Name: doc.System.Name, Version: version, Started: g.started,
-		Dataplane: g.plane.name, DataplaneWhy: g.plane.why, Revision: revision,
+		Dataplane: g.plane.name, DataplaneWhy: g.plane.why + helped(g.carrier), Revision: revision,
 		Interfaces: g.interfaces(doc), Trial: g.trialStatus(), Notice: notice,
 		Offload: offload(g.perimeter.Offloading()),
 	}

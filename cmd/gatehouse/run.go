@@ -122,6 +122,7 @@ func run(ctx context.Context, o runOptions) (err error) {
 		return err
 	}
 	defer carrier.Close()
+	g.carrier = carrier
 	g.ipsec = ipsec.New(ipsec.Options{
 		// The userspace plane is at its best in UDP, and passes every NAT there.
 		Plane: carrier, Port: port, ForceEncap: g.plane.name == userspacePlane, Log: log, Event: g.tunnelEvent, Refused: g.callerRefused, Keep: g.keepKeys, Addresses: g.uplinkAddresses,

@@ -72,7 +72,7 @@ func (p *Plane) readHeld() (err error) {
 			n := native.Uint32(b)
 			sa.CPU = &n
 		}
-		p.sas = append(p.sas, &installed{SA: sa, reqid: h.reqid, found: &h})
+		p.sas = append(p.sas, &installed{SA: sa, reqid: h.reqid, found: &h, offloaded: h.attributes[attrOffload] != nil})
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (p *Plane) adopt(sa sad.SA, m message) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	in := &installed{SA: sa, reqid: s.reqid, before: u}
+	in := &installed{SA: sa, reqid: s.reqid, before: u, offloaded: s.offloaded}
 	p.sas = append(p.sas, in)
 	// What bounds its life may be otherwise than it was. The kernel counts it from
 	// when the SA was made.

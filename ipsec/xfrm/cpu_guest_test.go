@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -90,4 +91,18 @@ func TestKernelProcessorsHaveSAsOfTheirOwn(t *testing.T) {
 		}
 	}
 	l.Carry(t, hosts, 16<<10)
+}
+
+func TestKernelProbeSaysWhatAKernelIsTooOldFor(t *testing.T) {
+	r := Probe(t.Context())
+	if !r.Usable {
+		t.Fatal(r.Findings)
+	}
+	var want []string
+	if !hasCPUs(t) {
+		want = []string{"SAs of one processor"}
+	}
+	if !slices.Equal(r.Lacks, want) {
+		t.Errorf("it lacks %q, want %q", r.Lacks, want)
+	}
 }

@@ -42,6 +42,7 @@ const (
 	attrTFC       = 22
 	attrReplayESN = 23
 	attrExtra     = 24
+	attrOffload   = 28
 	attrIfID      = 31
 	attrDirection = 33
 	attrCPU       = 35

@@ -105,37 +105,15 @@ func less(b sad.Bound, u sad.Usage) sad.Bound {
 // errNotMigrated says that the kernel found no policy to migrate an SA with.
 var errNotMigrated = errors.New("no policy leads to it")
 
-// migrate is XFRM_MSG_MIGRATE for every policy whose template an SA serves: the
-// kernel clones the SA, lets the policy lead to the clone and ends the old one. The
-// first policy takes the SA with it, the others follow.
+// migrate moves an SA with every policy whose template it serves: the first takes it
+// along, the others follow.
 func (p *Plane) migrate(s *installed, to sad.SA) error {
-	source, destination := addresses(s.SA)
-	newSource, newDestination := addresses(to)
-	w := writer{}
-	for _, a := range []netip.Addr{destination, source, newDestination, newSource} {
-		w.address(a)
-	}
-	w.u8(uint8(s.Protocol))
-	w.u8(modeTunnel)
-	w.zero(2)
-	w.u32(s.reqid)
-	w.u16(familyOf(source))
-	w.u16(familyOf(newSource))
-	attributes := []netlink.Attribute{attribute(attrMigrate, w.b), u32Attribute(attrIfID, p.cfg.IfID)}
-	if to.Encap != nil {
-		attributes = append(attributes, encapOf(to))
-	}
 	err := errNotMigrated
 	for at, e := range p.entries {
 		if reqIDIn(e.templates) != s.reqid || (at.direction == policyOut) != (s.Direction == sad.Out) {
 			continue
 		}
-		id := writer{}
-		id.selector(at.selector)
-		id.u32(0)
-		id.u8(at.direction)
-		id.zero(3)
-		one := p.conn.do(msgMigrate, 0, id.b, attributes)
+		one := p.conn.migrate(at, s.SA, to, s.reqid)
 		switch {
 		case one == nil:
 			err = nil
@@ -150,6 +128,35 @@ func (p *Plane) migrate(s *installed, to sad.SA) error {
 		return errNotMigrated
 	}
 	return nil
+}
+
+// migrate is XFRM_MSG_MIGRATE: the kernel clones an SA, lets one policy lead to the
+// clone and ends the old one.
+func (c *conn) migrate(at place, from, to sad.SA, reqid uint32) error {
+	source, destination := addresses(from)
+	newSource, newDestination := addresses(to)
+	id, w := writer{}, writer{}
+	id.selector(at.selector)
+	id.u32(0)
+	id.u8(at.direction)
+	id.zero(3)
+	for _, a := range []netip.Addr{destination, source, newDestination, newSource} {
+		w.address(a)
+	}
+	w.u8(uint8(from.Protocol))
+	w.u8(modeTunnel)
+	w.zero(2)
+	w.u32(reqid)
+	w.u16(familyOf(source))
+	w.u16(familyOf(newSource))
+	attributes := []netlink.Attribute{attribute(attrMigrate, w.b)}
+	if at.ifID != 0 {
+		attributes = append(attributes, u32Attribute(attrIfID, at.ifID))
+	}
+	if to.Encap != nil {
+		attributes = append(attributes, encapOf(to))
+	}
+	return c.do(msgMigrate, 0, id.b, attributes)
 }
 
 // transplant is migrate for a kernel that cannot: another SA begins where the old
@@ -173,7 +180,8 @@ func (p *Plane) transplant(s *installed, to sad.SA) error {
 	if err := p.conn.removeSA(h.reference); err != nil {
 		return err
 	}
-	return p.conn.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes)
+	s.offloaded, err = p.conn.add(to, m, p.devices.offload(to))
+	return err
 }
 
 // inFlight is more than what is sent while an SA is being replaced, in packets.

@@ -46,6 +46,8 @@ type Plane struct {
 	socket *socket
 	// statistics are what was refused.
 	statistics *statistics
+	// devices are asked whether they encrypt.
+	devices *devices
 
 	mu       sync.Mutex
 	policies []sad.Policy
@@ -75,6 +77,8 @@ type installed struct {
 	before sad.Usage
 	// bounds are its lifetime as the kernel counts it.
 	bounds sad.Lifetime
+	// offloaded says that the network device encrypts.
+	offloaded bool
 }
 
 // Open makes the device and the sockets. What an earlier process left in the kernel
@@ -98,6 +102,9 @@ func Open(cfg Config) (*Plane, error) {
 		p.news, err = netlink.Dial(unix.NETLINK_XFRM, &netlink.Config{Groups: 1<<(groupAcquire-1) | 1<<(groupExpire-1) | 1<<(groupMapping-1)})
 	}
 	if err == nil {
+		p.devices, err = openDevices()
+	}
+	if err == nil {
 		p.socket, err = openSocket(cfg.Port)
 	}
 	if err == nil {
@@ -114,6 +121,9 @@ func (p *Plane) Close() error {
 	var errs []error
 	if p.socket != nil {
 		errs = append(errs, p.socket.close())
+	}
+	if p.devices != nil {
+		errs = append(errs, p.devices.close())
 	}
 	if p.news != nil {
 		errs = append(errs, p.news.Close())
@@ -182,10 +192,11 @@ func (p *Plane) Install(sa sad.SA) error {
 		p.retire(sa)
 		return errors.Join(err, p.reconcile())
 	}
-	if err := p.conn.add(sa, m); err != nil {
+	offloaded, err := p.conn.add(sa, m, p.devices.offload(sa))
+	if err != nil {
 		return err
 	}
-	in := &installed{SA: sa, reqid: reqid, bounds: sa.Lifetime}
+	in := &installed{SA: sa, reqid: reqid, bounds: sa.Lifetime, offloaded: offloaded}
 	p.sas = append(p.sas, in)
 	p.retire(sa)
 	if sa.Direction == sad.In {
@@ -381,6 +392,18 @@ func templates(reqid uint32, bundle []template, out bool, family uint16) string 
 		t.encode(&w)
 	}
 	return string(w.b)
+}
+
+// Offloaded counts the SAs that network devices encrypt or decrypt.
+func (p *Plane) Offloaded() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.sas {
+		if s.offloaded {
+			n++
+		}
+	}
+	return n
 }
 
 // Usage tells what an SA has carried.

@@ -2,12 +2,17 @@ package xfrm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/sad"
 )
 
 // Report says whether the kernel can carry IPsec, and what it lacks.
@@ -15,6 +20,8 @@ type Report struct {
 	Usable bool
 	// Findings are what failed, one short phrase each; empty if Usable.
 	Findings []string
+	// Lacks are what a usable kernel is too old or too small for.
+	Lacks []string
 }
 
 // Probe tries what the data plane needs, in a network namespace of its own
@@ -58,7 +65,50 @@ func probe() Report {
 		}
 	}
 	r.Usable = len(r.Findings) == 0
+	if !r.Usable {
+		return r
+	}
+	c, err := dial()
+	if err != nil {
+		return Report{Findings: []string{err.Error()}}
+	}
+	defer c.close()
+	if !c.migrates() {
+		r.Lacks = append(r.Lacks, "migration of SAs")
+	}
+	if !c.hasCPUs() {
+		r.Lacks = append(r.Lacks, "SAs of one processor")
+	}
 	return r
+}
+
+// migrates asks to migrate by a policy that is not there.
+func (c *conn) migrates() bool {
+	from, to := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	p := netip.PrefixFrom(from, 32)
+	err := c.migrate(
+		place{selector: selector{source: p, destination: p}, direction: policyOut}, sad.SA{Protocol: sad.ESP, Direction: sad.Out, Local: from, Remote: to},
+		sad.SA{Protocol: sad.ESP, Direction: sad.Out, Local: to, Remote: from}, firstReqID)
+	return !errors.Is(err, unix.ENOPROTOOPT)
+}
+
+// hasCPUs tries it with keys of zeros.
+func (c *conn) hasCPUs() bool {
+	suite, err := crypto.ParseESPSuite("aes128gcm16")
+	if err != nil {
+		return false
+	}
+	n, _ := crypto.ChildKeySizes(suite)
+	sa := sad.SA{
+		SPI: 0x1002, Protocol: sad.ESP, Direction: sad.Out, Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"),
+		Suite: suite, EncryptionKey: make([]byte, n), CPU: new(uint32),
+	}
+	m, err := saMessage(sa, 1, firstReqID)
+	if err != nil {
+		return false
+	}
+	_, err = c.add(sa, m, nil)
+	return err == nil
 }
 
 func tryInterface() error {

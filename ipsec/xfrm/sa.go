@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -111,26 +112,34 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	return message{w.b, attributes, mode, flags, reqid}, nil
 }
 
-// add is XFRM_MSG_NEWSA.
-func (c *conn) add(sa sad.SA, m message) error {
-	err := c.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes)
+// add is XFRM_MSG_NEWSA. offload asks a network device to encrypt; it says whether
+// that does.
+func (c *conn) add(sa sad.SA, m message, offload []byte) (offloaded bool, err error) {
+	err = unix.EINVAL
+	if offload != nil {
+		err = c.do(msgNewSA, netlink.Create|netlink.Excl, m.body, append(slices.Clone(m.attributes), attribute(attrOffload, offload)))
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) { // devices have limits of their own
+		err = c.do(msgNewSA, netlink.Create|netlink.Excl, m.body, m.attributes)
+	}
 	switch {
 	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("SA %s exists already", sa.SPI)
+		return false, fmt.Errorf("SA %s exists already", sa.SPI)
 	case err != nil:
-		return fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
-	case sa.CPU == nil:
-		return nil
+		return false, fmt.Errorf("SA %s: the kernel refuses it: %w", sa.SPI, err)
+	case sa.CPU == nil && offload == nil:
+		return false, nil
 	}
-	// A kernel that does not know the attribute passes over it.
+	// A kernel that does not know an attribute passes over it, as does one whose
+	// device cannot.
 	h, err := c.state(referenceTo(sa))
-	if err == nil && !isU32(h.attributes[attrCPU], *sa.CPU) {
+	if err == nil && sa.CPU != nil && !isU32(h.attributes[attrCPU], *sa.CPU) {
 		err = fmt.Errorf("SA %s: %w", sa.SPI, errNoCPU)
 	}
 	if err != nil {
-		return errors.Join(err, c.removeSA(referenceTo(sa)))
+		return false, errors.Join(err, c.removeSA(referenceTo(sa)))
 	}
-	return nil
+	return h.attributes[attrOffload] != nil, nil
 }
 
 // encapOf is struct xfrm_encap_tmpl.
