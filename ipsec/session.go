@@ -37,9 +37,9 @@ type session struct {
 	keepalive time.Time
 	nat       bool
 	broken    bool // the data plane refused an SA
-	// succeeds says that the peer has an older IKE SA, which carries its traffic.
-	succeeds bool
-	waiting  []sad.SA // to be installed at takeOver, or when the peer uses the new SAs
+	// succeeds is until when the SAs of an older IKE SA of the peer carry its traffic.
+	succeeds time.Time
+	waiting  []sad.SA // to be installed at takeOver, or when the peer uses their pair
 	takeOver time.Time
 	path     struct{ local, remote netip.AddrPort }
 
@@ -131,12 +131,13 @@ func (s *session) wake() time.Time {
 func (s *session) step(in ike.Input) bool {
 	now := s.m.now()
 	ev, _ := in.(ike.PlaneEvent)
-	if len(s.waiting) > 0 && (ev.Event.Kind == sad.FirstInbound || !now.Before(s.takeOver)) {
-		for _, sa := range s.waiting {
+	s.waiting = slices.DeleteFunc(s.waiting, func(sa sad.SA) bool {
+		due := !now.Before(s.takeOver) || ev.Event.Kind == sad.FirstInbound && ev.Event.Policy == sa.Policy
+		if due {
 			s.install(sa)
 		}
-		s.waiting = nil
-	}
+		return due
+	})
 	if _, tick := in.(ike.Tick); tick {
 		if s.nat && !now.Before(s.keepalive) {
 			s.m.plane.SendKeepalive(s.path.local, s.path.remote)
@@ -176,8 +177,7 @@ func (s *session) carryOut(effects []ike.Effect) bool {
 		case ike.Send:
 			s.m.send(s.log, e)
 		case ike.Install:
-			if s.succeeds && !s.initiator && e.SA.Direction == sad.Out {
-				s.succeeds = false
+			if !s.initiator && e.SA.Direction == sad.Out && s.m.now().Before(s.succeeds) {
 				s.waiting, s.takeOver = append(s.waiting, e.SA), s.m.now().Add(takeOverAfter)
 				continue
 			}

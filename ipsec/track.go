@@ -34,7 +34,7 @@ func (m *Manager) sessionEstablished(s *session, e ike.Established) {
 			s.cancel()
 			return
 		}
-		s.succeeds = true
+		s.succeeds = m.now().Add(oldStays)
 		time.AfterFunc(oldStays, other.cancel)
 	}
 	c.active, c.inherits = s, false

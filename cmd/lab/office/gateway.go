@@ -231,7 +231,7 @@ func until(ctx context.Context, limit time.Duration, what string, f func() error
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited %v for %s: %w", limit, what, err)
-		case <-time.After(150 * time.Millisecond):
+		case <-time.After(150 * time.Millisecond * patience): // most tries start a program
 		}
 	}
 }

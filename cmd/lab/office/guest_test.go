@@ -17,7 +17,7 @@ import (
 // plain tests do. The gatehouse binary was copied into the guest.
 func TestMain(m *testing.M) {
 	if Inside() {
-		patience, fetched = 6, 3_000_000
+		patience, fetched = 6, 1_000_000
 		os.Exit(m.Run())
 	}
 	err := Enter(Options{Command: "test", Listen: "127.0.0.1:0"})
