@@ -89,9 +89,11 @@ func (c *connection) entry(i int) sad.Policy {
 	if child.Name != c.Name {
 		p.Name = child.Name
 	}
+	peer, err := netip.ParseAddr(c.Peer)
+	p.Peer = peer // not valid: a name, or anyone
 	if child.Mode == sad.Transport {
 		p.Needs = []sad.Need{{Protocol: child.Protocol, Mode: sad.Transport}}
-		if peer, err := netip.ParseAddr(c.Peer); err == nil {
+		if err == nil {
 			p.LocalTS = selectors([]netip.Prefix{anyOf(peer)})
 			p.RemoteTS = selectors([]netip.Prefix{netip.PrefixFrom(peer, peer.BitLen())})
 		}

@@ -50,6 +50,9 @@ type Policy struct {
 	Labels []string
 	// Admits are what a Demand is content with. Those of one label are the same.
 	Admits []Protection
+	// Peer is where its SAs lead, if that is known beforehand: what an earlier
+	// process left for another peer does not serve it.
+	Peer netip.Addr
 	// Needs are the protections of a Protect policy, the innermost first: AH
 	// over ESP is {{ESP, Transport}, {AH, Tunnel}}. Empty means one SA of any
 	// kind.

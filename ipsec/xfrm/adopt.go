@@ -80,11 +80,19 @@ func (p *Plane) readHeld() (err error) {
 // claim gives new policies their reqids, and to those that stand where an earlier
 // process had one the SAs that were found. It gives the IDs of the latter.
 func (p *Plane) claim() (inherited []uint32, err error) {
-	taken, fresh := map[uint32]bool{}, map[uint32]uint32{}
+	current := map[uint32]bool{}
+	for _, pol := range p.policies {
+		current[pol.ID] = true
+	}
+	taken, found, fresh := map[uint32]bool{}, map[uint32]bool{}, map[uint32]uint32{}
+	for _, s := range p.sas {
+		taken[s.reqid] = true
+		if s.found != nil && s.Policy == 0 {
+			found[s.reqid] = true
+		}
+	}
 	for id, r := range p.reqids {
-		if slices.ContainsFunc(p.policies, func(pol sad.Policy) bool { return pol.ID == id }) {
-			taken[r] = true
-		} else {
+		if taken[r] = true; !current[id] {
 			delete(p.reqids, id)
 		}
 	}
@@ -92,12 +100,6 @@ func (p *Plane) claim() (inherited []uint32, err error) {
 		if p.reqids[pol.ID] == 0 {
 			p.reqids[pol.ID] = p.freeReqID(taken)
 			fresh[p.reqids[pol.ID]] = pol.ID
-		}
-	}
-	found := map[uint32]bool{}
-	for _, s := range p.sas {
-		if s.found != nil {
-			found[s.reqid] = true
 		}
 	}
 	if len(found) == 0 {
@@ -110,11 +112,12 @@ func (p *Plane) claim() (inherited []uint32, err error) {
 	for at, e := range wanted {
 		id := fresh[reqIDIn(e.templates)]
 		r := reqIDIn(p.entries[at].templates)
-		if id == 0 || !found[r] || taken[r] {
+		if id == 0 || !found[r] || p.leadsElsewhere(r, id) {
 			continue
 		}
 		delete(fresh, p.reqids[id])
-		p.reqids[id], taken[r] = r, true
+		delete(found, r)
+		p.reqids[id] = r
 		inherited = append(inherited, id)
 		for _, s := range p.sas {
 			if s.found != nil && s.reqid == r {
@@ -125,14 +128,23 @@ func (p *Plane) claim() (inherited []uint32, err error) {
 	return inherited, nil
 }
 
-// freeReqID is one that nothing in the kernel has.
+// leadsElsewhere says whether SAs that were found lead to another peer than the one
+// of a policy: the admin has changed it meanwhile.
+func (p *Plane) leadsElsewhere(reqid, policy uint32) bool {
+	i := slices.IndexFunc(p.policies, func(pol sad.Policy) bool { return pol.ID == policy })
+	peer := p.policies[i].Peer
+	return peer.IsValid() && slices.ContainsFunc(p.sas, func(s *installed) bool {
+		return s.found != nil && s.reqid == reqid && s.Remote != peer
+	})
+}
+
+// freeReqID is one that nobody has.
 func (p *Plane) freeReqID(taken map[uint32]bool) uint32 {
 	for {
 		p.lastReqID = firstReqID | (p.lastReqID+1)&(lastReqID-firstReqID)
-		r := p.lastReqID
-		if !taken[r] && !slices.ContainsFunc(p.sas, func(s *installed) bool { return s.reqid == r }) {
-			taken[r] = true
-			return r
+		if !taken[p.lastReqID] {
+			taken[p.lastReqID] = true
+			return p.lastReqID
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -244,7 +245,21 @@ func TestKernelARestartKeepsTheTunnelUntilThereIsAnother(t *testing.T) {
 	}
 	hosts[1].Run(t, "ping", "-q", "-c", "3", "-i", "0.05", "-W", "10", hosts[0].Inner[0].Addr().String())
 
-	// The admin took the policy away while the process was not there.
+	// The admin chose another peer, or took the policy away, while the process was
+	// not there.
+	a.restart()
+	policies[0].Peer = netip.MustParseAddr("192.0.2.99")
+	if err := a.SetPolicies(policies); err != nil {
+		t.Fatal(err)
+	}
+	if text := planetest.Run(t, "ip", "-n", hosts[0].NS, "xfrm", "state", "list"); strings.Contains(text, "192.0.2.2") {
+		t.Errorf("SAs lead to the old peer:\n%s", text)
+	}
+	l.Install(t, hosts, 0x2800, func(sa *sad.SA) {
+		if sa.Local == hosts[0].Outer4 {
+			sa.Policy = 9
+		}
+	})
 	a.restart()
 	if err := a.SetPolicies(nil); err != nil {
 		t.Fatal(err)
@@ -252,6 +267,14 @@ func TestKernelARestartKeepsTheTunnelUntilThereIsAnother(t *testing.T) {
 	if now, n := listed(t, hosts[0]); n != 0 || now != kept {
 		t.Errorf("%d SAs and policies are left; others have\n%s\nbefore\n%s", n, now, kept)
 	}
+	// The next start is with the other data plane.
+	l.Bind(t, hosts, 0x3000, nil)
+	a.end()
+	hosts[0].Inside(t, func() error { return Clear(0x67) })
+	if now, n := listed(t, hosts[0]); n != 0 || now != kept {
+		t.Errorf("%d SAs and policies are left; others have\n%s\nbefore\n%s", n, now, kept)
+	}
+	a.Plane = a.open()
 	exec.Command("ip", "netns", "exec", hosts[0].NS, "ping", "-q", "-c", "3", "-i", "0.05", "-W", "1", hosts[1].Inner[0].Addr().String()).Run()
 	if text := count(); !strings.Contains(text, "packets 0 ") {
 		t.Errorf("pings passed in clear: %s", text)

@@ -15,8 +15,8 @@ import (
 // Reqids tie SAs to policies in the kernel. Ours are in a range that nobody else
 // is likely to use: what has no interface is known as ours by it.
 const (
-	firstReqID = 0x67610000
-	lastReqID  = firstReqID | 0xffff
+	firstReqID = 0x67000000
+	lastReqID  = firstReqID | 0xffffff
 )
 
 func ourReqID(id uint32) bool { return firstReqID <= id && id <= lastReqID }
