@@ -43,15 +43,9 @@ fetch() {
   local package
   package=$(apt-cache "${own[@]}" depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
   [ -n "$package" ] || { echo "kernels: $suite has no linux-image-amd64" >&2; exit 1; }
-  # Newer kernels come in several packages.
-  local packages
-  packages=$(apt-cache "${own[@]}" depends "$package" | sed -n 's/^ *Depends: \(linux-\(base\|binary\|modules\)-[^ ]*\)$/\1/p')
-  (cd "$apt" && apt-get "${own[@]}" download "$package" $packages)
-  local deb
-  for deb in "$apt"/linux-*.deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$apt" --exclude='*/sound/*' --exclude='*/drivers/gpu/*'
-  done
-  unpack "$(find "$apt" -name 'vmlinuz*' -type f 2>/dev/null | head -n 1)" >"$here/vmlinux"
+  (cd "$apt" && apt-get "${own[@]}" download "$package")
+  dpkg-deb --fsys-tarfile "$apt"/linux-image-*.deb | tar -x -C "$apt" --exclude='*/sound/*' --exclude='*/drivers/gpu/*'
+  unpack "$apt"/boot/vmlinuz-* >"$here/vmlinux"
   [ -s "$here/vmlinux" ] || { echo "kernels: cannot unpack the kernel of $suite" >&2; exit 1; }
   local modules release
   modules=$(find "$apt/lib/modules" "$apt/usr/lib/modules" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1 || true)

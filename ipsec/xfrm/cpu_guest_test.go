@@ -22,7 +22,7 @@ func hasCPUs(t *testing.T) bool {
 	if _, err := fmt.Sscanf(os.Getenv("GUEST_KERNEL"), "%d.%d", &major, &minor); err != nil {
 		t.Fatal(err)
 	}
-	return major > 6 || major == 6 && minor >= 13
+	return major > 6 || major == 6 && minor >= 12
 }
 
 func TestKernelProcessorsHaveSAsOfTheirOwn(t *testing.T) {

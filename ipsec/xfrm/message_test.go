@@ -36,7 +36,7 @@ func attributesOf(t *testing.T, sa sad.SA) map[uint16]string {
 	return out
 }
 
-// The numbers are those of linux/xfrm.h of Linux 6.13, as a little-endian host
+// The numbers are those of linux/xfrm.h of Linux 6.12, as a little-endian host
 // writes them.
 func TestAnSAOfOneProcessorSaysItsDirectionAndHasNoWindow(t *testing.T) {
 	sa := testSA(t)
