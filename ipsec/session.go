@@ -230,25 +230,21 @@ func (s *session) move(e ike.Moved) {
 		return
 	}
 	var ids []sad.ID
-	moved := map[saKey]sad.SA{}
-	for key, sa := range s.installed {
+	for _, sa := range s.installed {
 		ids = append(ids, sa.ID())
-		sa.Local, sa.Remote = e.Local.Addr(), e.Remote.Addr()
-		if sa.Encap != nil {
-			sa.Encap = &sad.Encap{LocalPort: e.Local.Port(), RemotePort: e.Remote.Port()}
-		}
-		moved[key] = sa
 	}
 	if err := mover.Move(ids, e.Local, e.Remote); err != nil {
 		s.log.Warn("tunnel stays at the peer's old address until it is rekeyed", "remote", e.Remote, "err", err)
 		return
 	}
-	for _, id := range ids {
-		s.m.disowned(id)
-	}
-	s.installed = moved
-	for _, sa := range moved {
-		s.m.owned(s, sa.ID())
+	for key, sa := range s.installed {
+		from := sa.ID()
+		sa.Local, sa.Remote = e.Local.Addr(), e.Remote.Addr()
+		if sa.Encap != nil {
+			sa.Encap = &sad.Encap{LocalPort: e.Local.Port(), RemotePort: e.Remote.Port()}
+		}
+		s.installed[key] = sa
+		s.m.renamed(from, sa)
 	}
 }
 

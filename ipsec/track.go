@@ -249,11 +249,15 @@ func (m *Manager) owned(s *session, sa sad.SA) {
 	m.sad[sa.ID()] = holding{withoutKeys(sa), m.now()}
 }
 
-// disowned is for an SA that has another ID from now on.
-func (m *Manager) disowned(key sad.ID) {
+// renamed is for an SA that leads elsewhere from now on.
+func (m *Manager) renamed(from sad.ID, to sad.SA) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.byESP, key)
+	s, held := m.byESP[from], m.sad[from]
+	delete(m.byESP, from)
+	delete(m.sad, from)
+	held.sa = withoutKeys(to)
+	m.byESP[to.ID()], m.sad[to.ID()] = s, held
 }
 
 // settle adds what an SA carried to its connection before it goes.
