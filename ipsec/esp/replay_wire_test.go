@@ -11,7 +11,7 @@ import (
 // and none, and where the lower half of extended sequence numbers begins anew; and
 // what happens at the end of those of 32 bits.
 func TestReplaysOnTheWire(t *testing.T) {
-	hosts, wire := planetest.Held(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts, wire := planetest.Held(t, [2]planetest.Kind{thisPlane(), planeOf(6)})
 	first := sad.SPI(0x1000)
 	for _, l := range planetest.ReplayLinks() {
 		for _, r := range planetest.Replays(l.ESN) {
@@ -26,7 +26,7 @@ func TestReplaysOnTheWire(t *testing.T) {
 }
 
 func TestTrafficPassesADisorderlyWireWhole(t *testing.T) {
-	hosts, wire := planetest.Held(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	hosts, wire := planetest.Held(t, [2]planetest.Kind{thisPlane(), planeOf(6)})
 	for i, l := range planetest.ReplayLinks() {
 		t.Run(l.String(), func(t *testing.T) { l.CarryInDisorder(t, hosts, wire, sad.SPI(0x1000*(i+1)), 1<<20) })
 	}
