@@ -19,6 +19,8 @@ type Connection struct {
 	Peer string
 	// Initiate keeps the tunnel up from this side. Otherwise the peer calls.
 	Initiate bool
+	// OnTraffic waits with that until a packet wants the tunnel.
+	OnTraffic bool
 	// LocalID and RemoteID may be zero; see ike.Peer.
 	LocalID, RemoteID auth.Identity
 	// PSK is the pre-shared key, as bytes.

@@ -200,8 +200,8 @@ func (m *Manager) planeEvent(ev sad.Event) {
 		m.event(m.refusedPackets(ev))
 	case sad.Acquire:
 		for _, c := range m.conns {
-			if slices.Contains(c.policies, ev.Policy) {
-				c.wake()
+			if i := slices.Index(c.policies, ev.Policy); i >= 0 {
+				c.wantedBy(ike.Acquire{Child: c.Children[i].Name, Source: ev.Source, Destination: ev.Destination})
 			}
 		}
 	case sad.Inherited:

@@ -44,6 +44,8 @@ type connection struct {
 	settled  struct{ received, sent sad.Usage }
 	up       ike.Established
 	rekeys   int
+	// wanted is the packet that waits for a tunnel; nil if none does.
+	wanted *ike.Acquire
 	// inherits says that the peer takes the IKE SA of an earlier process for alive,
 	// because traffic comes by its SAs: it will not call, so this side has to.
 	inherits bool
@@ -52,7 +54,7 @@ type connection struct {
 func newConnection(m *Manager, c Connection) *connection {
 	conn := &connection{Connection: c, m: m, kick: make(chan struct{}, 1),
 		cancel: func() {}, state: Waiting, since: m.now()}
-	if c.Initiate {
+	if c.Initiate && !c.OnTraffic {
 		conn.state = Connecting
 	}
 	if addr, err := netip.ParseAddr(c.Peer); err == nil {
@@ -76,6 +78,18 @@ func (m *Manager) stop(c *connection) {
 			s.cancel()
 		}
 	}
+}
+
+// wantedBy is for a packet that waits for an SA. Needs m.mu.
+func (c *connection) wantedBy(a ike.Acquire) {
+	if c.active != nil {
+		if a.Source.IsValid() {
+			c.active.post(a)
+		}
+		return
+	}
+	c.wanted = &a
+	c.wake()
 }
 
 // wake makes the supervisor look again now.
@@ -147,7 +161,7 @@ func (c *connection) await(ctx context.Context, s *session) bool {
 func (c *connection) current() (s *session, calls bool) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
-	return c.active, c.Initiate || c.inherits
+	return c.active, c.Initiate && (!c.OnTraffic || c.wanted != nil) || c.inherits
 }
 
 // lookUp finds the addresses of the peer's name. Old ones stay when it fails.
@@ -199,6 +213,10 @@ func (c *connection) call(attempt int) *session {
 	if m.closing || m.conns[c.Name] != c {
 		return nil
 	}
+	if c.wanted != nil && c.wanted.Source.IsValid() {
+		effects = append(effects, sa.Step(m.now(), *c.wanted)...)
+	}
+	c.wanted = nil
 	s := m.newSession(sa, true)
 	s.conn, s.remote, s.log = c, remote.Addr(), m.log.With("branch", c.Name)
 	c.trying = s

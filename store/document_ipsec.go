@@ -7,8 +7,9 @@ type Start string
 
 // The start modes.
 const (
-	StartAlways Start = "always" // this gateway keeps the tunnel up
-	StartAnswer Start = "answer" // the other side calls
+	StartAlways  Start = "always"  // this gateway keeps the tunnel up
+	StartTraffic Start = "traffic" // this gateway calls when something wants to go there
+	StartAnswer  Start = "answer"  // the other side calls
 )
 
 // Branch is another office, connected by one IPsec tunnel.
@@ -22,7 +23,7 @@ type Branch struct {
 	// Peer is the other gateway's address or DNS name; empty means that it
 	// calls from anywhere, which needs Start "answer".
 	Peer  string `json:"peer,omitempty"`
-	Start Start  `json:"start" jsonschema:"enum=always,enum=answer"`
+	Start Start  `json:"start" jsonschema:"enum=always,enum=traffic,enum=answer"`
 	// LocalNetworks and RemoteNetworks are what the tunnel joins. At least one
 	// each, of matching families; or none at all if Children of the branch say what
 	// it carries.

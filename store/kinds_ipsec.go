@@ -12,8 +12,8 @@ var branchKind = within(kind[Branch]{
 		of("enabled", "the tunnel", func(b *Branch) any { return &b.Enabled }),
 		of("partner", "a partner's", func(b *Branch) any { return &b.Partner }).called(map[string]string{"on": "yes"}),
 		of("peer", "their address", func(b *Branch) any { return &b.Peer }),
-		of("start", "who calls", func(b *Branch) any { return &b.Start }).choices(string(StartAlways), string(StartAnswer)).
-			called(map[string]string{string(StartAlways): "we", string(StartAnswer): "they"}),
+		of("start", "who calls", func(b *Branch) any { return &b.Start }).choices(string(StartAlways), string(StartTraffic), string(StartAnswer)).
+			called(map[string]string{string(StartAlways): "we", string(StartTraffic): "we, when it is needed", string(StartAnswer): "they"}),
 		of("local_networks", "our networks", func(b *Branch) any { return &b.LocalNetworks }),
 		of("remote_networks", "their networks", func(b *Branch) any { return &b.RemoteNetworks }),
 		of("local_id", "our identity", func(b *Branch) any { return &b.LocalID }),

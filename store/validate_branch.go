@@ -99,11 +99,11 @@ func (c *checker) mistakable(at string, b Branch, before []Branch) {
 }
 
 func (c *checker) branch(at string, b Branch) {
-	if b.Start != StartAlways && b.Start != StartAnswer {
-		c.bad(at+".start", "choice", "must be always or answer")
+	if b.Start != StartAlways && b.Start != StartTraffic && b.Start != StartAnswer {
+		c.bad(at+".start", "choice", "must be always, traffic or answer")
 	}
 	switch {
-	case b.Peer == "" && b.Start == StartAlways:
+	case b.Peer == "" && b.Start != StartAnswer:
 		c.bad(at+".peer", "required", "is needed to call the other side; leave it out only with start answer")
 	case b.Peer != "" && !isPeer(b.Peer):
 		c.bad(at+".peer", "format", "must be an IP address or a DNS name")

@@ -87,7 +87,7 @@ func connections(doc store.Document) ([]ipsec.Connection, error) {
 			continue
 		}
 		c := ipsec.Connection{
-			Name: b.Name, Peer: b.Peer, Initiate: b.Start == store.StartAlways,
+			Name: b.Name, Peer: b.Peer, Initiate: b.Start != store.StartAnswer, OnTraffic: b.Start == store.StartTraffic,
 			PSK:         []byte(b.PSK.Reveal()),
 			DPD:         seconds(b.DPDSeconds, defaultDPD),
 			IKELifetime: ikeLifetime,

@@ -211,7 +211,7 @@ func (s *sender) plan(t *tables, p packet, now int64) {
 	bundle := pol.current.Load()
 	if bundle == nil {
 		c.noSA.Add(1)
-		s.e.acquire(pol, now)
+		s.e.acquire(pol, &f, now)
 		return
 	}
 	if labels != 0 {
@@ -261,10 +261,10 @@ func (d *departure) seal(e *Engine, l lane) {
 }
 
 // acquire reports traffic that waits for an SA.
-func (e *Engine) acquire(p *policy, now int64) {
+func (e *Engine) acquire(p *policy, f *flow, now int64) {
 	last := p.acquired.Load()
 	if now-last < int64(acquireEvery) || !p.acquired.CompareAndSwap(last, now) {
 		return
 	}
-	e.cfg.Event(sad.Event{Kind: sad.Acquire, Policy: p.ID})
+	e.cfg.Event(sad.Event{Kind: sad.Acquire, Policy: p.ID, Source: f.src, Destination: f.dst})
 }

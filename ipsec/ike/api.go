@@ -131,7 +131,15 @@ const (
 // uplink has changed.
 type Relocate struct{ Local netip.Addr }
 
+// Acquire says that a packet wants a child, and there is none. It is offered first
+// (RFC 7296 section 2.9), in case the peer must narrow.
+type Acquire struct {
+	Child               string
+	Source, Destination netip.Addr
+}
+
 func (Datagram) input()   {}
+func (Acquire) input()    {}
 func (Relocate) input()   {}
 func (Tick) input()       {}
 func (PlaneEvent) input() {}

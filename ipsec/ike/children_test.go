@@ -354,3 +354,25 @@ func TestTriggeringPacketIsOfferedFirst(t *testing.T) {
 		t.Errorf("who allows all answers %v", got)
 	}
 }
+
+// A peer that takes one network only takes the one that the packet is for.
+func TestPacketAsksForItsChildAtOnce(t *testing.T) {
+	a, b := threeChildren()
+	l := newLink(t, a, b)
+	l.run(10 * time.Second)
+	i := slices.IndexFunc(l.right.sa.children, func(c *child) bool { return c.want == l.right.sa.wants[1] })
+	l.right.sa.deleteChild(l.right.sa.children[i])
+	l.step(l.right, Tick{})
+	l.run(100 * time.Millisecond)
+	l.ladder.Reset()
+	l.left.sa.wants[1].at = time.Time{}
+	l.step(l.left, Acquire{Child: a.Children[1].Name, Source: netip.MustParseAddr("10.1.1.7"), Destination: netip.MustParseAddr("10.2.1.7")})
+	l.step(l.left, Acquire{Child: a.Children[1].Name, Source: netip.MustParseAddr("192.0.2.7"), Destination: netip.MustParseAddr("10.2.1.7")})
+	if w := l.left.sa.wants[1]; w.trigger.local.First.String() != "10.1.1.7" {
+		t.Errorf("offered first: %v", w.trigger)
+	}
+	l.run(100 * time.Millisecond)
+	l.wantLadder(`
+	left  ---> CREATE_CHILD_SA request 6 {SK}
+	      <--- right CREATE_CHILD_SA response 6 {SK}`)
+}

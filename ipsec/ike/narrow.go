@@ -85,6 +85,24 @@ func selectorNames(s []sad.Selector) []string {
 	return out
 }
 
+// acquire remembers which packet wants a child, and asks for one if nothing does yet.
+func (sa *SA) acquire(a Acquire) {
+	for _, w := range sa.wants {
+		if w.Name != a.Child || w.Mode == sad.Transport || sa.hasChild(w) {
+			continue
+		}
+		local, remote := host(a.Source), host(a.Destination)
+		if !within(local, w.LocalTS) || !within(remote, w.RemoteTS) {
+			continue
+		}
+		w.trigger.local, w.trigger.remote = local[0], remote[0]
+		if sa.state == StateEstablished && w.at.IsZero() {
+			w.at = sa.now
+			sa.tick()
+		}
+	}
+}
+
 // triggered puts the packet that wants a child in front of its selectors, so that
 // a peer that must narrow knows what is needed (section 2.9).
 func (w *wanted) triggered(all []sad.Selector, packet sad.Selector) []sad.Selector {

@@ -158,6 +158,8 @@ func (sa *SA) Step(now time.Time, in Input) []Effect {
 		sa.command(in)
 	case PlaneEvent:
 		sa.planeEvent(in.Event)
+	case Acquire:
+		sa.acquire(in)
 	case Relocate:
 		sa.relocate(in.Local)
 	case Traffic:

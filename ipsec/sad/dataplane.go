@@ -80,7 +80,8 @@ type Event struct {
 	SA     ID
 	Policy uint32
 	// Refusal and Count say why packets were refused and how many since the
-	// event before; Source and Destination are those of the last one.
+	// event before; Source and Destination are those of the last one, or of the
+	// packet of an Acquire.
 	Refusal             Refusal
 	Count               uint64
 	Source, Destination netip.Addr

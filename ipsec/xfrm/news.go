@@ -53,10 +53,24 @@ func (p *Plane) acquired(b []byte) {
 	for _, a := range attributes {
 		if a.Type == attrTemplates && len(a.Data) >= sizeTemplate {
 			if id := p.policyOf(reqIDIn(string(a.Data))); id != 0 {
-				p.cfg.Event(sad.Event{Kind: sad.Acquire, Policy: id})
+				from, to := selectedBy(b)
+				p.cfg.Event(sad.Event{Kind: sad.Acquire, Policy: id, Source: from, Destination: to})
 			}
 		}
 	}
+}
+
+// selectedBy are the addresses of the packet, in the selector of struct
+// xfrm_user_acquire: behind an xfrm_id of 24 bytes and an address of 16.
+func selectedBy(b []byte) (from, to netip.Addr) {
+	const at, family = 40, 80
+	size := 16
+	if binary.NativeEndian.Uint16(b[family:]) == unix.AF_INET {
+		size = 4
+	}
+	to, _ = netip.AddrFromSlice(b[at : at+size])
+	from, _ = netip.AddrFromSlice(b[at+16 : at+16+size])
+	return from, to
 }
 
 // policyOf is the ID of the policy with a reqid, zero if it is none of ours.
