@@ -8,11 +8,11 @@ import (
 
 // SelectorFromPrefix is every protocol and port of one network.
 func SelectorFromPrefix(p netip.Prefix) Selector {
-	return Selector{First: p.Masked().Addr(), Last: lastAddr(p), LastPort: 65535}
+	return Selector{First: p.Masked().Addr(), Last: LastOf(p), LastPort: 65535}
 }
 
-// lastAddr is the highest address of a network.
-func lastAddr(p netip.Prefix) netip.Addr {
+// LastOf is the highest address of a network.
+func LastOf(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().AsSlice()
 	for bit := p.Bits(); bit < len(b)*8; bit++ {
 		b[bit/8] |= 0x80 >> (bit % 8)
@@ -98,7 +98,7 @@ func (s Selector) Within(t Selector) bool {
 func (s Selector) String() string {
 	text := s.First.String() + "-" + s.Last.String()
 	for bits := 0; bits <= s.First.BitLen(); bits++ {
-		if p := netip.PrefixFrom(s.First, bits); p.Masked().Addr() == s.First && lastAddr(p) == s.Last {
+		if p := netip.PrefixFrom(s.First, bits); p.Masked().Addr() == s.First && LastOf(p) == s.Last {
 			text = p.String()
 			break
 		}

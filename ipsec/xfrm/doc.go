@@ -11,5 +11,7 @@
 //
 // What the kernel cannot do is refused by name: selecting by DSCP or flow label,
 // opaque ports, dummy packets, hop limits, AH with GMAC. What is in the kernel
-// outlives the process: adopt.go says what the next one takes over.
+// outlives the process: adopt.go says what the next one takes over. SAs move with
+// their peers (move.go), are encrypted by network devices that can (offload.go), and a
+// processor may have its own (cpu.go).
 package xfrm

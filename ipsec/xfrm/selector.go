@@ -99,28 +99,19 @@ func prefixes(first, last netip.Addr) (out []netip.Prefix) {
 		// The largest network that begins here and does not end behind last.
 		for bits > 0 {
 			p := netip.PrefixFrom(first, bits-1)
-			if p.Masked().Addr() != first || last.Less(lastOf(p)) {
+			if p.Masked().Addr() != first || last.Less(sad.LastOf(p)) {
 				break
 			}
 			bits--
 		}
 		p := netip.PrefixFrom(first, bits)
 		out = append(out, p)
-		end := lastOf(p)
+		end := sad.LastOf(p)
 		if !end.Less(last) {
 			return out
 		}
 		first = end.Next()
 	}
-}
-
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for bit := p.Bits(); bit < len(b)*8; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }
 
 // ports are the masks that together are a range of ports.
