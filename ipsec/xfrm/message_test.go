@@ -56,26 +56,29 @@ func TestAnSAOfOneProcessorSaysItsDirectionAndHasNoWindow(t *testing.T) {
 	}
 }
 
-func TestTheWarningBeforeTheLastNumberCountsWhatWasSentBefore(t *testing.T) {
+func TestTheKernelIsToldOfTheLastNumberAndToWarnBefore(t *testing.T) {
+	const last = 1<<32 - 1
 	for name, row := range map[string]struct {
-		sent uint64
-		soft uint64
-		want uint64
+		sent, soft, hard   uint64
+		esn                bool
+		wantSoft, wantHard uint64
 	}{
-		"a fresh SA":                    {want: soonSequence},
-		"one that goes on":              {sent: 1 << 31, want: soonSequence - 1<<31},
-		"one that is almost at its end": {sent: 1<<32 - 2, want: 1},
-		"a bound that comes before":     {sent: 1 << 31, soft: 1000, want: 1000},
+		"a fresh SA":                    {wantSoft: soonSequence, wantHard: last},
+		"one that goes on":              {sent: 1 << 31, wantSoft: soonSequence - 1<<31, wantHard: last - 1<<31},
+		"one that is almost at its end": {sent: last - 1, wantSoft: 1, wantHard: 1},
+		"bounds that come before":       {sent: 1 << 31, soft: 1000, hard: 2000, wantSoft: 1000, wantHard: 2000},
+		"64 bits have no end":           {sent: 1 << 40, esn: true, wantSoft: 1<<64 - 1, wantHard: 1<<64 - 1},
 	} {
 		sa := testSA(t)
-		sa.Sent, sa.Lifetime.Soft.Packets = row.sent, row.soft
+		sa.ESN = row.esn
+		sa.Sent, sa.Lifetime.Soft.Packets, sa.Lifetime.Hard.Packets = row.sent, row.soft, row.hard
 		m, err := saMessage(sa, 0x67, firstReqID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		const softPackets = sizeSelector + sizeSAID + 16 + 16
-		if got := native.Uint64(m.body[softPackets:]); got != row.want {
-			t.Errorf("%s: warned at packet %d, want %d", name, got, row.want)
+		if soft, hard := native.Uint64(m.body[softPackets:]), native.Uint64(m.body[softPackets+8:]); soft != row.wantSoft || hard != row.wantHard {
+			t.Errorf("%s: warned at packet %d, want %d, and ended behind %d, want %d", name, soft, row.wantSoft, hard, row.wantHard)
 		}
 	}
 }

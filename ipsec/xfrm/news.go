@@ -100,6 +100,9 @@ func (p *Plane) expired(b []byte) {
 	switch hard := b[sizeSA] != 0; {
 	case hard:
 		ev.Kind = sad.HardExpired
+		if !sa.ESN && sa.Direction == sad.Out && sa.Sent+packets >= maxSequence {
+			ev.Kind = sad.Overflowed
+		}
 		if err := p.Remove(sa.ID()); err != nil {
 			p.cfg.Log.Error("an SA at the end of its lifetime could not be removed", "spi", sa.SPI, "err", err)
 		}

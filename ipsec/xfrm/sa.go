@@ -24,6 +24,9 @@ func addresses(sa sad.SA) (source, destination netip.Addr) {
 // soonSequence is when the last quarter of 32-bit sequence numbers begins.
 const soonSequence = 1 << 32 / 4 * 3
 
+// maxSequence is the last of them.
+const maxSequence = 1<<32 - 1
+
 // message is struct xfrm_usersa_info and its attributes, and what of it SAs are
 // compared by.
 type message struct {
@@ -43,6 +46,10 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	soft := sa.Lifetime.Soft
 	if rest := soonSequence - min(sa.Sent, soonSequence-1); sa.Direction == sad.Out && !sa.ESN && (soft.Packets == 0 || soft.Packets > rest) {
 		soft.Packets = rest // the kernel stops at the end and does not warn before it
+	}
+	hard := sa.Lifetime.Hard
+	if left := max(maxSequence-sa.Sent, 1); sa.Direction == sad.Out && !sa.ESN && (hard.Packets == 0 || hard.Packets > left) {
+		hard.Packets = left // nor does it tell of the end
 	}
 	// A tunnel carries both families, and what is around a tunnel does; the
 	// selector of an SA is anything.
@@ -78,7 +85,7 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 	w.zero(sizeSelector)
 	w.saID(destination, sa.SPI, sa.Protocol)
 	w.address(source)
-	w.lifetime(soft, sa.Lifetime.Hard)
+	w.lifetime(soft, hard)
 	w.zero(32 + 12) // what it has carried
 	w.u32(0)
 	w.u32(reqid)
@@ -192,7 +199,9 @@ func replayState(sa sad.SA, window uint32) []byte {
 func (h held) usage(d sad.Direction) sad.Usage {
 	u := sad.Usage{
 		Bytes: native.Uint64(h.body[offsetCurrent:]), Packets: native.Uint64(h.body[offsetCurrent+8:]),
-		Replayed: uint64(native.Uint32(h.body[offsetStats+4:])), Invalid: uint64(native.Uint32(h.body[offsetStats+8:])),
+		// What is below the window is counted apart from what was seen.
+		Replayed: uint64(native.Uint32(h.body[offsetStats:])) + uint64(native.Uint32(h.body[offsetStats+4:])),
+		Invalid:  uint64(native.Uint32(h.body[offsetStats+8:])),
 	}
 	last := native.Uint64(h.body[offsetCurrent+24:]) // of its first use, where the kernel does not tell more
 	if b := h.attributes[attrLastUsed]; len(b) >= 8 && native.Uint64(b) > 0 {
