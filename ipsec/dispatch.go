@@ -3,6 +3,7 @@ package ipsec
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"slices"
 
@@ -128,9 +129,29 @@ func (m *Manager) launch(s *session, first []ike.Effect) {
 func (m *Manager) env() ike.Env {
 	return ike.Env{
 		Rand: m.rand, AllocateSPI: m.plane.AllocateSPI,
-		FindPeer: m.findPeer, Suites: m.suites, ForceEncap: m.forceEncap, Taken: m.taken,
+		FindPeer: m.findPeer, Suites: m.suites, Trusted: m.trusted, ForceEncap: m.forceEncap, Taken: m.taken,
 		Addresses: m.addresses, MayMove: m.mayMove,
 	}
+}
+
+// trusted gathers the authorities of all connections that may be called from
+// this address; false if none of them uses certificates.
+func (m *Manager) trusted(remote netip.Addr) (all []*x509.Certificate, any bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range m.order {
+		c := m.conns[name]
+		if c.trust == nil || !c.mayCallFrom(remote) {
+			continue
+		}
+		any = true
+		for _, a := range c.trust.Authorities {
+			if !slices.ContainsFunc(all, a.Equal) {
+				all = append(all, a)
+			}
+		}
+	}
+	return all, any
 }
 
 // expects says whether any connection may be called from this address. Needs

@@ -17,7 +17,7 @@ func (m *Manager) findPeer(q ike.Query) (ike.Peer, *ike.Reason) {
 	remote := q.Remote.Addr()
 	for _, name := range m.order {
 		c := m.conns[name]
-		if !c.mayCallFrom(remote) || c.expectedID(remote) != q.RemoteID {
+		if !c.mayCallFrom(remote) || !c.recognises(q) {
 			continue
 		}
 		if !q.LocalID.IsZero() && !c.LocalID.IsZero() && q.LocalID != c.LocalID {
@@ -44,6 +44,23 @@ func (m *Manager) findPeer(q ike.Query) (ike.Peer, *ike.Reason) {
 	}
 	m.log.Warn("refused a caller with an unknown identity", "peer", q.RemoteID.String(), "remote", q.Remote)
 	return ike.Peer{}, r
+}
+
+// recognises says whether the caller is, by what it claims, this connection's
+// peer. Proving it comes later; a certificate is believed only then.
+func (c *connection) recognises(q ike.Query) bool {
+	want := c.expectedID(q.Remote.Addr())
+	if c.trust == nil || !q.Signed {
+		// One that uses the wrong method is told so, by the same name.
+		return want == q.RemoteID
+	}
+	if q.Certificate == nil {
+		return want == q.RemoteID
+	}
+	if c.RemoteID.IsZero() && len(c.trust.Pinned) > 0 {
+		return slices.ContainsFunc(c.trust.Pinned, q.Certificate.Equal)
+	}
+	return want == q.RemoteID || slices.Contains(auth.Names(q.Certificate), want)
 }
 
 // mayCallFrom says whether the peer may have this address: any, if it is

@@ -180,7 +180,10 @@ func (m *Manager) Apply(conns []Connection, manual Manual) error {
 	for _, c := range conns {
 		held := m.conns[c.Name]
 		if held == nil || !reflect.DeepEqual(held.Connection, c) {
-			held = newConnection(m, c)
+			var err error
+			if held, err = newConnection(m, c); err != nil {
+				return err
+			}
 			for range c.Children {
 				m.nextPolicy++
 				held.policies = append(held.policies, m.nextPolicy)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/ike"
 	"gatehouse/ipsec/sad"
 )
@@ -25,14 +26,17 @@ const (
 )
 
 // connection is a Connection and what is known of it. Everything but the
-// embedded value, m, policies, kick is guarded by m.mu.
+// embedded value, m, policies, credential, trust and kick is guarded by m.mu.
 type connection struct {
 	Connection
 	m *Manager
 	// policies are the IDs of the children's, in their order.
 	policies []uint32
-	kick     chan struct{}
-	cancel   context.CancelFunc
+	// credential and trust are Certified, read; nil for a shared key.
+	credential *auth.Credential
+	trust      *auth.Trust
+	kick       chan struct{}
+	cancel     context.CancelFunc
 
 	addrs    []netip.Addr
 	active   *session // established; the one that counts
@@ -51,7 +55,7 @@ type connection struct {
 	inherits bool
 }
 
-func newConnection(m *Manager, c Connection) *connection {
+func newConnection(m *Manager, c Connection) (*connection, error) {
 	conn := &connection{Connection: c, m: m, kick: make(chan struct{}, 1),
 		cancel: func() {}, state: Waiting, since: m.now()}
 	if c.Initiate && !c.OnTraffic {
@@ -60,7 +64,13 @@ func newConnection(m *Manager, c Connection) *connection {
 	if addr, err := netip.ParseAddr(c.Peer); err == nil {
 		conn.addrs = []netip.Addr{addr}
 	}
-	return conn
+	if c.Certified != nil {
+		var err error
+		if conn.credential, conn.trust, err = c.Certified.Open(); err != nil {
+			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
+		}
+	}
+	return conn, nil
 }
 
 // start supervises a connection. Needs m.mu.

@@ -1,16 +1,19 @@
 package auth
 
 import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode"
 )
 
 // Identity is an IKE identity (RFC 7296 section 3.5). It is comparable; the
 // zero Identity means "none given".
 type Identity struct {
 	// Type is the IANA ID type: 1 IPv4 address, 2 DNS name, 3 mail address,
-	// 5 IPv6 address, 11 opaque key ID.
+	// 5 IPv6 address, 9 distinguished name (DER), 11 opaque key ID.
 	Type uint8
 	// Data is the identification data as on the wire.
 	Data string
@@ -22,6 +25,7 @@ const (
 	IDFQDN  uint8 = 2
 	IDMail  uint8 = 3
 	IDIPv6  uint8 = 5
+	IDDN    uint8 = 9
 	IDKeyID uint8 = 11
 )
 
@@ -86,6 +90,13 @@ func (i Identity) String() string {
 	case IDIPv4, IDIPv6:
 		if addr, ok := netip.AddrFromSlice([]byte(i.Data)); ok {
 			return addr.String()
+		}
+	case IDDN:
+		var names pkix.RDNSequence
+		if rest, err := asn1.Unmarshal([]byte(i.Data), &names); err == nil && len(rest) == 0 {
+			if text := names.String(); !strings.ContainsFunc(text, unicode.IsControl) {
+				return text
+			}
 		}
 	case IDFQDN, IDMail:
 		if !strings.ContainsFunc(i.Data, func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"crypto/x509"
 	"io"
 	"net/netip"
 	"time"
@@ -19,6 +20,10 @@ type Peer struct {
 	LocalID, RemoteID auth.Identity
 	// PSK is the pre-shared key, as bytes.
 	PSK []byte
+	// Credential is what we prove ourselves by, and Trust what the peer's
+	// certificate must satisfy. Without them both sides use PSK.
+	Credential *auth.Credential
+	Trust      *auth.Trust
 	// IKE are the acceptable suites, the best first.
 	IKE []crypto.Suite
 	// Legacy admits suites that are kept for old peers only (RFC 8221, RFC 8247).
@@ -72,6 +77,10 @@ type Env struct {
 	// Suites is asked by a responder, before it knows who calls, for the IKE
 	// suites acceptable from this address.
 	Suites func(remote netip.Addr) []crypto.Suite
+	// Trusted is asked by a responder, before it knows who calls, for the
+	// authorities whose certificates are acceptable from this address; false if
+	// none are. May be nil.
+	Trusted func(remote netip.Addr) ([]*x509.Certificate, bool)
 	// ForceEncap is asked by a responder, before it knows who calls.
 	ForceEncap bool
 	// Taken is asked by a responder before it makes a transport mode SA through a
@@ -92,6 +101,10 @@ type Query struct {
 	// LocalID is who the caller wants to talk to; may be zero.
 	LocalID       auth.Identity
 	Local, Remote netip.AddrPort
+	// Signed says that the caller does not use a shared key. Certificate is the
+	// one it sent, which is not checked yet; may be nil.
+	Signed      bool
+	Certificate *x509.Certificate
 }
 
 // Input is one thing that happens to an IKE SA: a Datagram, a Tick, a

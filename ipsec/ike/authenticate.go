@@ -15,6 +15,9 @@ func (sa *SA) localID() auth.Identity {
 	if !sa.peer.LocalID.IsZero() {
 		return sa.peer.LocalID
 	}
+	if own := sa.peer.Credential; own != nil && !own.Identity().IsZero() {
+		return own.Identity()
+	}
 	return auth.IdentityFromAddr(sa.local.Addr())
 }
 
@@ -46,12 +49,18 @@ func (sa *SA) sendAuth() {
 	}
 	sa.start.childSPI = spi
 	id := idPayload(sa.localID(), false)
-	ps := []wire.Payload{id}
+	certs, proof, why := sa.prove(sa.signedByInitiator(id))
+	if why != nil {
+		sa.fail(*why)
+		return
+	}
+	ps := append([]wire.Payload{id}, certs...)
+	ps = append(ps, sa.certRequest()...)
 	if !sa.peer.RemoteID.IsZero() {
 		ps = append(ps, idPayload(sa.peer.RemoteID, true))
 	}
 	ps = append(ps,
-		&wire.Auth{Method: wire.AuthSharedKey, Data: auth.SharedKey(sa.cur.suite.PRF, sa.peer.PSK, sa.signedByInitiator(id))},
+		proof,
 		// Every start is a first contact: we keep nothing over a restart.
 		&wire.Notify{NotifyType: wire.InitialContact})
 	ps = append(ps, sa.childOffer(sa.wants[0], spi, false)...)
@@ -64,7 +73,7 @@ func (sa *SA) sendAuth() {
 // networks.
 func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Message) {
 	idi, ok1 := wire.Find[*wire.ID](m.Payloads)
-	proof, ok2 := wire.Find[*wire.Auth](m.Payloads)
+	proof, _ := wire.Find[*wire.Auth](m.Payloads)
 	if !ok1 || idi.Responder {
 		sa.refuseAuth(g, d, h, wire.InvalidSyntax, Reason{Code: BadMessage, Detail: "IKE_AUTH without IDi"})
 		return
@@ -74,7 +83,10 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, Reason{Code: BadMessage, Detail: err.Error()})
 		return
 	}
-	q := Query{RemoteID: id, Local: d.Local, Remote: d.Remote}
+	q := Query{RemoteID: id, Local: d.Local, Remote: d.Remote, Signed: proof != nil && proof.Method != wire.AuthSharedKey}
+	if chain, failure := auth.ParseChain(rawCertificates(m.Payloads)); failure == nil {
+		q.Certificate = chain[0]
+	}
 	for _, p := range m.Payloads {
 		if idr, ok := p.(*wire.ID); ok && idr.Responder {
 			q.LocalID, _ = auth.IdentityFromWire(idr.IDType, idr.Data)
@@ -86,24 +98,23 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		return
 	}
 	sa.serve(peer)
-	switch {
-	case !slices.Contains(peer.IKE, g.suite):
+	if !slices.Contains(peer.IKE, g.suite) {
 		// Before it was known who calls, what any connection accepts was accepted.
 		sa.refuseAuth(g, d, h, wire.NoProposalChosen,
-			Reason{Code: NoProposal, Sent: suiteNames(peer.IKE), Got: []string{g.suite.String()}, Detail: "IKE_AUTH"})
+			Reason{Code: NoProposal, Sent: suiteNames(peer.IKE), Got: []string{g.suite.String()}})
 		return
-	case !ok2 || proof.Method != wire.AuthSharedKey:
-		sa.refuseAuth(g, d, h, wire.AuthenticationFailed,
-			Reason{Code: UnsupportedMethod, Detail: "the peer does not authenticate with a shared key"})
-		return
-	case !auth.VerifySharedKey(g.suite.PRF, peer.PSK, sa.signedByInitiator(idi), proof.Data):
-		sa.refuseAuth(g, d, h, wire.AuthenticationFailed,
-			Reason{Code: WrongKey, Got: []string{id.String()}, Detail: "IKE_AUTH"})
+	}
+	if why := sa.verify(m.Payloads, id, proof, sa.signedByInitiator(idi)); why != nil {
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, *why)
 		return
 	}
 	idr := idPayload(sa.localID(), true)
-	answer := []wire.Payload{idr,
-		&wire.Auth{Method: wire.AuthSharedKey, Data: auth.SharedKey(g.suite.PRF, peer.PSK, sa.signedByResponder(idr))}}
+	certs, ours, why := sa.prove(sa.signedByResponder(idr))
+	if why != nil {
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, *why)
+		return
+	}
+	answer := append(append([]wire.Payload{idr}, certs...), ours)
 	c, childAnswer, problem := sa.acceptChild(m.Payloads, childKeying{
 		prf: g.suite.PRF, d: g.keys.D, ni: sa.start.ni, nr: sa.start.nr,
 	})
@@ -146,25 +157,18 @@ func (sa *SA) authResponse(g *generation, m *wire.Message) {
 		// Without AUTH the peer has not accepted us; an error says why.
 		why := Reason{Code: BadMessage, Detail: "IKE_AUTH answered without IDr and AUTH"}
 		if n := wire.FirstError(m.Payloads); n != nil {
-			why = authRefusal(n, sa.peer.suites(&sa.peer.Children[0]))
+			why = sa.ourOwnFault(authRefusal(n, sa.peer.suites(&sa.peer.Children[0])))
 		}
 		sa.fail(why)
 		return
 	}
 	id, err := auth.IdentityFromWire(idr.IDType, idr.Data)
-	want := sa.remoteID()
-	switch {
-	case err != nil || !idr.Responder:
+	if err != nil || !idr.Responder {
 		sa.reject(Reason{Code: BadMessage, Detail: "IDr is malformed"})
 		return
-	case id != want:
-		sa.reject(Reason{Code: WrongIdentity, Sent: []string{want.String()}, Got: []string{id.String()}, Detail: "IKE_AUTH"})
-		return
-	case proof.Method != wire.AuthSharedKey:
-		sa.reject(Reason{Code: UnsupportedMethod, Detail: "the peer does not authenticate with a shared key"})
-		return
-	case !auth.VerifySharedKey(g.suite.PRF, sa.peer.PSK, sa.signedByResponder(idr), proof.Data):
-		sa.reject(Reason{Code: WrongKey, Got: []string{id.String()}, Detail: "IKE_AUTH"})
+	}
+	if why := sa.verify(m.Payloads, id, proof, sa.signedByResponder(idr)); why != nil {
+		sa.reject(*why)
 		return
 	}
 	sa.established(id)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/wire"
 )
@@ -33,7 +34,8 @@ func (sa *SA) sendInit() error {
 	ps = append(ps,
 		&wire.SA{Proposals: ikeProposals(h.suites, nil)},
 		&wire.KeyExchange{Group: uint16(h.group), Data: h.kx.Public()},
-		&wire.Nonce{Data: h.ni})
+		&wire.Nonce{Data: h.ni},
+		hashNotify())
 	ps = append(ps, sa.natNotifies(sa.cur.spii, 0)...)
 	ps = append(ps, fragmentNotify())
 	m := wire.Message{
@@ -88,6 +90,7 @@ func (sa *SA) initResponse(d Datagram, h wire.Header) {
 	if !sa.derive(suite, shared) {
 		return
 	}
+	sa.learnHashes(m.Payloads)
 	sa.detectNAT(m.Payloads, d, h.SPIi, h.SPIr)
 	sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil
 	if sa.nat || wire.FindNotify(m.Payloads, wire.NATDetectionSourceIP) != nil {
@@ -212,12 +215,19 @@ func (sa *SA) acceptInit(d Datagram, m *wire.Message, suite crypto.Suite, propos
 		return
 	}
 	sa.nat = sa.env.ForceEncap
+	sa.learnHashes(m.Payloads)
 	sa.detectNAT(m.Payloads, d, sa.cur.spii, 0)
 	ps := []wire.Payload{
 		&wire.SA{Proposals: []wire.Proposal{answerProposal(proposal, suite, nil)}},
 		&wire.KeyExchange{Group: uint16(suite.Group), Data: kx.Public()},
 		&wire.Nonce{Data: sa.start.nr},
 	}
+	if sa.env.Trusted != nil {
+		if authorities, ok := sa.env.Trusted(d.Remote.Addr()); ok {
+			ps = append(ps, &wire.CertRequest{Encoding: wire.CertX509, Authorities: auth.AuthoritiesToWire(authorities)})
+		}
+	}
+	ps = append(ps, hashNotify())
 	ps = append(ps, sa.natNotifies(sa.cur.spii, sa.cur.spir)...)
 	if sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil; sa.fragments {
 		ps = append(ps, fragmentNotify())

@@ -57,6 +57,12 @@ type flight struct {
 	d  Datagram
 }
 
+// everyInit are the notifies of every IKE_SA_INIT, which ladders leave out.
+var everyInit = map[wire.NotifyType]bool{
+	wire.NATDetectionSourceIP: true, wire.NATDetectionDestIP: true,
+	wire.SignatureHashAlgorithms: true, wire.FragmentationSupported: true,
+}
+
 const delay = 10 * time.Millisecond
 
 func testPeer(name string, local, remote string) Peer {
@@ -196,8 +202,7 @@ func (l *link) narrate(s *side, raw []byte, lost bool) {
 	var names []string
 	if m, err := wire.Parse(raw); err == nil {
 		for _, p := range m.Payloads {
-			if n, ok := p.(*wire.Notify); ok && n.NotifyType != wire.NATDetectionSourceIP && n.NotifyType != wire.NATDetectionDestIP &&
-				n.NotifyType != wire.FragmentationSupported {
+			if n, ok := p.(*wire.Notify); ok && !everyInit[n.NotifyType] {
 				names = append(names, "N("+n.NotifyType.String()+")")
 			} else if f, is := p.(*wire.Fragment); is {
 				names = append(names, fmt.Sprintf("SKF %d of %d", f.Number, f.Total))

@@ -27,7 +27,16 @@ const (
 	ResolveFailed     Code = "resolve_failed"     // the peer's name has no address
 	InternalError     Code = "internal_error"     // the data plane or the random source failed
 	PeerError         Code = "peer_error"         // any other error notify of the peer
-	UnsupportedMethod Code = "unsupported_method" // the peer authenticates in a way we cannot check
+	UnsupportedMethod Code = "unsupported_method" // the peer authenticates in a way that is not this connection's
+
+	// Certificates. Got is the one that failed, Sent what would have been right.
+	CertificateMissing   Code = "certificate_missing"   // the peer sent none
+	CertificateExpired   Code = "certificate_expired"   // or is not valid yet: the clock is in Detail
+	CertificateUntrusted Code = "certificate_untrusted" // of another authority, or not the pinned one
+	CertificateRevoked   Code = "certificate_revoked"   // by us
+	CertificateName      Code = "certificate_name"      // the identity is none of its names
+	CertificateUnfit     Code = "certificate_unfit"     // its key or its usage does not allow this
+	BadSignature         Code = "bad_signature"         // AUTH is not of the certificate's key
 )
 
 // Reason is a failure with the facts a person needs.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/sad"
 	"gatehouse/ipsec/wire"
@@ -55,6 +56,7 @@ type handshake struct {
 	response []byte
 	retries  int
 	childSPI sad.SPI
+	hashes   []auth.HashID // that the peer verifies signatures of
 	pending  *request
 }
 

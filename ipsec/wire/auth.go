@@ -2,8 +2,15 @@ package wire
 
 import "golang.org/x/crypto/cryptobyte"
 
-// AuthSharedKey is the method of pre-shared keys (RFC 7296 section 3.8).
-const AuthSharedKey uint8 = 2
+// Authentication methods (RFC 7296 section 3.8).
+const (
+	AuthRSA              uint8 = 1
+	AuthSharedKey        uint8 = 2
+	AuthECDSA256         uint8 = 9  // RFC 4754
+	AuthECDSA384         uint8 = 10 // RFC 4754
+	AuthECDSA521         uint8 = 11 // RFC 4754
+	AuthDigitalSignature uint8 = 14 // RFC 7427
+)
 
 // Auth is an AUTH payload (RFC 7296 section 3.8).
 type Auth struct {

@@ -2,6 +2,10 @@ package wire
 
 import "golang.org/x/crypto/cryptobyte"
 
+// CertX509 is the encoding of a certificate as DER (RFC 7296 section 3.6); the
+// others are not for us.
+const CertX509 uint8 = 4
+
 // Cert is a CERT payload (RFC 7296 section 3.6).
 type Cert struct {
 	Encoding uint8
