@@ -155,7 +155,8 @@ func (m *Manager) closed(s *session, e ike.Closed) {
 // with us by then, so it receives at its address.
 func unproven(r ike.Reason) bool {
 	switch r.Code {
-	case ike.WrongKey, ike.UnknownPeer, ike.WrongIdentity, ike.UnsupportedMethod:
+	case ike.WrongKey, ike.UnknownPeer, ike.WrongIdentity, ike.UnsupportedMethod, ike.CertificateMissing,
+		ike.CertificateUntrusted, ike.CertificateRevoked, ike.CertificateName, ike.BadSignature:
 		return !r.ByPeer
 	}
 	return false

@@ -34,9 +34,15 @@ type Branch struct {
 	// means the peer's address.
 	LocalID  string `json:"local_id,omitempty"`
 	RemoteID string `json:"remote_id,omitempty"`
-	// PSK is the pre-shared key, 8 to 128 bytes. Left out of an export; an
+	// PSK is the pre-shared key, 8 to 128 bytes, unless there is a Certificate. Left out of an export; an
 	// import without it keeps the key stored for the branch of this name.
 	PSK Secret `json:"psk,omitempty" jsonschema:"maxLength=128,writeOnly=true"`
+	// Certificate is the one that this gateway proves itself by, in place of PSK.
+	// The other side then needs one too: of Authority, with RemoteID among its
+	// subject alternative names; or TheirCertificate itself, whoever issued it.
+	Certificate      string `json:"certificate,omitempty"`
+	Authority        string `json:"authority,omitempty"`
+	TheirCertificate string `json:"their_certificate,omitempty"`
 	// Algorithms is empty for what fits another Gatehouse or, with Partner, what
 	// RFC 8247 does not advise against; strict for AES-256, SHA-384 and P-384
 	// only; legacy to accept SHA-1, 3DES and small groups too.

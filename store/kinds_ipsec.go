@@ -19,6 +19,12 @@ var branchKind = within(kind[Branch]{
 		of("local_id", "our identity", func(b *Branch) any { return &b.LocalID }),
 		of("remote_id", "their identity", func(b *Branch) any { return &b.RemoteID }),
 		of("psk", "the shared key", func(b *Branch) any { return &b.PSK }),
+		of("certificate", "our certificate", func(b *Branch) any { return &b.Certificate }).refs("certificate").
+			help("In place of a shared key, on both sides. It needs its key here."),
+		of("authority", "the authority of their certificate", func(b *Branch) any { return &b.Authority }).refs("authority").
+			help("Their identity must be a subject alternative name of their certificate; a common name counts for nothing."),
+		of("their_certificate", "their certificate", func(b *Branch) any { return &b.TheirCertificate }).refs("certificate").
+			help("Only this one is accepted, whoever issued it and whatever its names are."),
 		of("algorithms", "the algorithms", func(b *Branch) any { return &b.Algorithms }).choices(string(AlgorithmsStrict), string(AlgorithmsLegacy)).
 			help("Strict leaves out whoever has no AES-256, SHA-384 and P-384, and is slower. Legacy lets an attacker with much computing power in: only for a peer that has nothing better."),
 		of("ike_proposals", "the IKE proposals", func(b *Branch) any { return &b.IKEProposals }),
@@ -28,7 +34,13 @@ var branchKind = within(kind[Branch]{
 		noted(func(b *Branch) any { return &b.Note }),
 	},
 	danger: func(b *Branch) string { return b.Danger() },
-	check:  (*checker).branch,
+	check: (*checker).branch,
+	// A key that is used no more is not kept.
+	tidy: func(b *Branch) {
+		if b.Certificate != "" {
+			b.PSK = ""
+		}
+	},
 }, "branches", func(d *Document) *[]Branch { return &d.Branches })
 
 var groupKind = within(kind[Group]{

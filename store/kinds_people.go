@@ -140,7 +140,7 @@ var deviceKind = (&kind[Device]{
 }).finish()
 
 var authorityKind = (&kind[Authority]{
-	info:    KindInfo{Name: "authority", Area: AreaPeople, Idle: idlePeople, Plural: "authorities", Title: "Authority", Help: "A CA that certificates are checked against."},
+	info:    KindInfo{Name: "authority", Area: AreaPeople, Plural: "authorities", Title: "Authority", Help: "A CA that certificates are checked against."},
 	table:   "authorities",
 	key:     func(a *Authority) string { return a.Name },
 	summary: func(a *Authority) string { return described(a.Certificate) },
@@ -158,7 +158,7 @@ var authorityKind = (&kind[Authority]{
 }).finish()
 
 var certificateKind = (&kind[Certificate]{
-	info:    KindInfo{Name: "certificate", Area: AreaPeople, Idle: idlePeople, Plural: "certificates", Title: "Certificate", Help: "A certificate of this gateway or of a device."},
+	info:    KindInfo{Name: "certificate", Area: AreaPeople, Plural: "certificates", Title: "Certificate", Help: "A certificate of this gateway or of a device."},
 	table:   "certificates",
 	key:     func(x *Certificate) string { return x.Name },
 	summary: func(x *Certificate) string { return described(x.Certificate) },

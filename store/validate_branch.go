@@ -107,20 +107,33 @@ func (c *checker) branch(at string, b Branch) {
 		c.bad(at+".peer", "required", "is needed to call the other side; leave it out only with start answer")
 	case b.Peer != "" && !isPeer(b.Peer):
 		c.bad(at+".peer", "format", "must be an IP address or a DNS name")
-	case b.Peer == "" && b.RemoteID == "":
+	case b.Peer == "" && b.RemoteID == "" && b.TheirCertificate == "":
 		c.bad(at+".remote_id", "required", "is needed when the other side may call from anywhere")
 	}
 	c.identity(at+".local_id", b.LocalID)
 	c.identity(at+".remote_id", b.RemoteID)
-	if n := len(b.PSK); n == 0 {
-		c.bad(at+".psk", "required", "a shared key is needed")
-	} else if n < minPSK || n > maxPSK {
-		c.bad(at+".psk", "length", "must have %d to %d bytes", minPSK, maxPSK)
-	}
+	c.proof(at, b)
 	c.proposals(at+".ike_proposals", b.IKEProposals, true, b.Algorithms)
 	c.proposals(at+".esp_proposals", b.ESPProposals, false, b.Algorithms)
 	c.between(at+".rekey_seconds", b.RekeySeconds, minRekey, maxRekey, "seconds")
 	c.between(at+".dpd_seconds", b.DPDSeconds, minDPD, maxDPD, "seconds")
+}
+
+// proof checks how both sides prove who they are: by a shared key, or by
+// certificates.
+func (c *checker) proof(at string, b Branch) {
+	n := len(b.PSK)
+	switch {
+	case b.Certificate != "" && b.Authority == "" && b.TheirCertificate == "":
+		c.bad(at+".authority", "required", "say which authority issued their certificate, or which certificate is theirs")
+	case b.Certificate == "" && (b.Authority != "" || b.TheirCertificate != ""):
+		c.bad(at+".certificate", "required", "with certificates this gateway needs its own too")
+	case b.Certificate != "":
+	case n == 0:
+		c.bad(at+".psk", "required", "a shared key is needed, or a certificate")
+	case n < minPSK || n > maxPSK:
+		c.bad(at+".psk", "length", "must have %d to %d bytes", minPSK, maxPSK)
+	}
 }
 
 // partners reports a network whose family has none on the other side: no

@@ -18,9 +18,13 @@ type branchForm struct {
 	Name, Peer, LocalID, RemoteID string
 	Enabled, Partner              bool
 	Start, Algorithms             string
-	LocalNetworks, RemoteNetworks string // one each line
-	IKE, ESP                      string
-	Rekey, DPD, Note              string
+	// Certificate, Authority and TheirCertificate take the place of a key; Proof
+	// are their fields.
+	Certificate, Authority, TheirCertificate string
+	Proof                                    []formInput
+	LocalNetworks, RemoteNetworks            string // one each line
+	IKE, ESP                                 string
+	Rekey, DPD, Note                         string
 	// Tag and Base are the branch as it was when the form was opened: to notice
 	// that somebody else changed it, and to say what. Base has no key.
 	Tag, Base string
@@ -32,6 +36,7 @@ type branchForm struct {
 func formOf(b store.Branch) branchForm {
 	f := branchForm{
 		Name: b.Name, Peer: b.Peer, LocalID: b.LocalID, RemoteID: b.RemoteID, Enabled: b.Enabled, Partner: b.Partner, Start: string(b.Start), Algorithms: string(b.Algorithms),
+		Certificate: b.Certificate, Authority: b.Authority, TheirCertificate: b.TheirCertificate,
 		LocalNetworks: prefixLines(b.LocalNetworks), RemoteNetworks: prefixLines(b.RemoteNetworks),
 		IKE: lines(b.IKEProposals), ESP: lines(b.ESPProposals), Note: b.Note,
 	}
@@ -84,6 +89,7 @@ func readForm(r *http.Request) branchForm {
 	return branchForm{
 		Name: get("name"), Peer: get("peer"), LocalID: get("local_id"), RemoteID: get("remote_id"),
 		Enabled: get("enabled") != "", Partner: get("partner") != "", Start: get("start"), Algorithms: get("algorithms"),
+		Certificate: get("certificate"), Authority: get("authority"), TheirCertificate: get("their_certificate"),
 		LocalNetworks: get("local_networks"), RemoteNetworks: get("remote_networks"),
 		IKE: get("ike_proposals"), ESP: get("esp_proposals"),
 		Rekey: get("rekey_seconds"), DPD: get("dpd_seconds"), Note: get("note"), psk: r.PostFormValue("psk"),
@@ -120,6 +126,7 @@ func (f branchForm) branch() (store.Branch, formErrors) {
 	}
 	b := store.Branch{
 		Name: f.Name, Enabled: f.Enabled, Partner: f.Partner, Peer: f.Peer, Start: store.Start(f.Start),
+		Certificate: f.Certificate, Authority: f.Authority, TheirCertificate: f.TheirCertificate,
 		Algorithms: store.Algorithms(f.Algorithms), LocalID: f.LocalID, RemoteID: f.RemoteID,
 		LocalNetworks: networks("local_networks", f.LocalNetworks), RemoteNetworks: networks("remote_networks", f.RemoteNetworks),
 		PSK: store.Secret(f.psk), IKEProposals: splitList(f.IKE), ESPProposals: splitList(f.ESP),

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -159,7 +160,32 @@ func (s *server) form(w http.ResponseWriter, r *http.Request, code int, oldName 
 		title = "Edit " + oldName
 	}
 	f.OldName = oldName
+	var err error
+	if f.Proof, err = s.proofFields(r.Context(), f, errs); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	s.render(w, r, code, "branch_form", view{Title: title, Form: f, Errors: errs})
+}
+
+// proofFields are the fields of certificates, as those of any other object.
+func (s *server) proofFields(ctx context.Context, f branchForm, errs formErrors) ([]formInput, error) {
+	o := objectForm{Kind: kindCalled("branch"), Options: map[string][]string{}, Values: map[string]string{
+		"certificate": f.Certificate, "authority": f.Authority, "their_certificate": f.TheirCertificate,
+	}}
+	var out []formInput
+	for _, info := range o.Kind.Fields {
+		if _, proof := o.Values[info.Name]; !proof {
+			continue
+		}
+		names, err := s.options(ctx, o.Kind, info.Refs)
+		if err != nil {
+			return nil, err
+		}
+		o.Options[info.Name] = names
+		out = append(out, o.input(info, errs))
+	}
+	return out, nil
 }
 
 func (s *server) deletePage(w http.ResponseWriter, r *http.Request) {

@@ -112,8 +112,30 @@ var explanations = map[string]explanation{
 		ours: "%s shares its public address with another peer in transport mode: their packets could not be told apart.",
 		next: "Use tunnel mode for peers behind the same router."},
 	"unsupported_method": {
-		ours: "%s does not use a shared key.",
-		next: "Set the other side to a shared key."},
+		ours: "%s proves itself in another way than the one entered here: by a shared key or by a certificate.",
+		next: "Choose the same on both sides."},
+	"certificate_missing": {
+		ours: "%s sent no certificate.",
+		next: "Give the other side a certificate, or enter a shared key on both sides."},
+	"certificate_expired": {
+		ours:   "The certificate of %s has expired or is not valid yet.",
+		byPeer: "%s did not accept this side: our own certificate has expired or is not valid yet.",
+		next:   "Compare the dates with the clock below. If the clock is wrong, set it; otherwise renew the certificate."},
+	"certificate_untrusted": {
+		ours: "The certificate of %s is not of the authority entered here, or not the very one.",
+		next: "Compare who issued it with the authority of this branch. If an intermediate is missing, the other side must send it."},
+	"certificate_revoked": {
+		ours: "The certificate of %s was revoked here.",
+		next: "Give the other side a new certificate."},
+	"certificate_name": {
+		ours: "The certificate of %s does not have the name that the other side calls itself by.",
+		next: "That name must be a subject alternative name of the certificate. Issue it anew, or change the identity on the other side."},
+	"certificate_unfit": {
+		ours: "A certificate of the tunnel to %s may not, or cannot, be used for it.",
+		next: "See what is said of its key and its usage below."},
+	"bad_signature": {
+		ours: "%s could not prove that its certificate is its own.",
+		next: "Compare certificate and key on the other side."},
 }
 
 // sentence tells a problem to a person.

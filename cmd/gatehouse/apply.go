@@ -104,7 +104,7 @@ func (g *gateway) boot(ctx context.Context) error {
 	}
 	g.enforce(&d.firewall)
 	g.inForce(rev)
-	if err := errors.Join(g.links.Apply(ctx, d.network), g.ipsec.Apply(d.ipsec, d.manual)); err != nil {
+	if err := errors.Join(g.links.Apply(ctx, d.network), g.joinUp(d.ipsec, d.manual)); err != nil {
 		g.log.Error("the configuration in force could not be carried out whole", "revision", rev.ID, "err", err)
 		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "system",
 			Message: fmt.Sprintf("Revision %d could not be carried out whole at start: %v", rev.ID, err)})
@@ -152,7 +152,7 @@ func (g *gateway) carryOut(ctx context.Context, doc store.Document) error {
 	if err != nil {
 		return err
 	}
-	if err := g.ipsec.Apply(d.ipsec, d.manual); err != nil {
+	if err := g.joinUp(d.ipsec, d.manual); err != nil {
 		return fmt.Errorf("ipsec: %w", err)
 	}
 	g.ipsec.PathsChanged() // addresses or routes may be others

@@ -265,7 +265,11 @@ func applyAtNextStart(cmd *cobra.Command, dir, message string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := compile(doc, world{}, 0); err != nil {
+	keys := &keyring{}
+	if keys.authorities, keys.certificates, err = db.Credentials(ctx); err != nil {
+		return err
+	}
+	if _, err := compile(doc, world{keyring: keys}, 0); err != nil {
 		return err
 	}
 	rev, err := db.Commit(ctx, commandLine, message)

@@ -49,7 +49,7 @@ func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 	if err := carriedOut(doc); err != nil {
 		return desired{}, err
 	}
-	if d.ipsec, err = connections(doc); err != nil {
+	if d.ipsec, err = connections(doc, now.keyring); err != nil {
 		return desired{}, err
 	}
 	if d.manual, err = byHand(doc); err != nil {
@@ -80,7 +80,7 @@ func carriedOut(doc store.Document) error {
 	return nil
 }
 
-func connections(doc store.Document) ([]ipsec.Connection, error) {
+func connections(doc store.Document, keys *keyring) ([]ipsec.Connection, error) {
 	var out []ipsec.Connection
 	for _, b := range doc.Branches {
 		if !b.Enabled {
@@ -95,6 +95,9 @@ func connections(doc store.Document) ([]ipsec.Connection, error) {
 		var err error
 		if c.LocalID, err = identity(b.LocalID); err != nil {
 			return nil, fmt.Errorf("branch %s: local identity: %w", b.Name, err)
+		}
+		if c.Certified, err = keys.certified(b); err != nil {
+			return nil, fmt.Errorf("branch %s: %w", b.Name, err)
 		}
 		if c.RemoteID, err = identity(b.RemoteID); err != nil {
 			return nil, fmt.Errorf("branch %s: remote identity: %w", b.Name, err)

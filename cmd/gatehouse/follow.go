@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"time"
 
 	"gatehouse/firewall"
+	"gatehouse/ipsec"
 	"gatehouse/store"
 )
 
@@ -53,7 +55,7 @@ func (g *gateway) followWorld(ctx context.Context) error {
 func (g *gateway) refresh(ctx context.Context) {
 	g.applying.Lock()
 	defer g.applying.Unlock()
-	if err := g.refreshHeld(ctx); err != nil {
+	if err := errors.Join(g.refreshHeld(ctx), g.renewHeld(ctx)); err != nil {
 		g.log.Error("the perimeter could not follow a change of users, names or the time", "err", err)
 		g.file(store.Event{Time: time.Now(), Severity: "error", Kind: "firewall",
 			Message: "The perimeter could not follow a change of users, names or the time: " + err.Error()})
@@ -98,6 +100,34 @@ func (g *gateway) refreshHeld(ctx context.Context) error {
 	}
 	g.enforce(&after)
 	return nil
+}
+
+// renewHeld gives the tunnels the certificates that there are now. Those whose
+// own did not change stay up. It needs g.applying.
+func (g *gateway) renewHeld(ctx context.Context) error {
+	if g.current().ID == 0 {
+		return nil
+	}
+	doc := g.current().Document
+	now, err := g.known(ctx, doc)
+	if err != nil {
+		return err
+	}
+	conns, err := connections(doc, now.keyring)
+	if err != nil || reflect.DeepEqual(conns, g.connections) {
+		return err
+	}
+	manual, err := byHand(doc)
+	if err != nil {
+		return err
+	}
+	return g.joinUp(conns, manual)
+}
+
+// joinUp makes the tunnels what they should be. Called with applying held.
+func (g *gateway) joinUp(conns []ipsec.Connection, manual ipsec.Manual) error {
+	g.connections = conns
+	return g.ipsec.Apply(conns, manual)
 }
 
 // differing are the live lists whose members are others; more says that

@@ -28,15 +28,17 @@ type gateway struct {
 	bans      *bans
 	links     *network.Applier
 	ipsec     *ipsec.Manager
-	lists     *lists.Keeper
-	plane     choice
-	carrier   plane
-	adminPort uint16
-	started   time.Time
-	events    chan store.Event
-	lost      atomic.Int64 // events that found no room
-	notice    string       // what the start found wrong, for the page; or empty
-	seen      sight
+	// connections are those that ipsec was given last. Guarded by applying.
+	connections []ipsec.Connection
+	lists       *lists.Keeper
+	plane       choice
+	carrier     plane
+	adminPort   uint16
+	started     time.Time
+	events      chan store.Event
+	lost        atomic.Int64 // events that found no room
+	notice      string       // what the start found wrong, for the page; or empty
+	seen        sight
 
 	// applying serialises changes of the running state. enforced is the policy of
 	// the rules in force; nil if nobody knows.

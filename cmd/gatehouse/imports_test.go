@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"ipsec/crypto":   {"ipsec/wire"},
 	"ipsec/sad":      {"ipsec/wire", "ipsec/crypto"},
 	"ipsec/auth":     {"ipsec/wire", "ipsec/crypto"},
+	"ipsec/authtest": {},
 	"ipsec/ike":      {"ipsec/wire", "ipsec/crypto", "ipsec/sad", "ipsec/auth"},
 	// A scripted peer: it speaks to the state machine in memory.
 	"ipsec/ike/conformance": {"ipsec/wire", "ipsec/crypto", "ipsec/sad", "ipsec/auth", "ipsec/ike"},
@@ -37,7 +38,7 @@ var arrows = map[string][]string{
 	// The lab drives the binary like an admin; it knows the document, the
 	// status and how IKE messages look, and nothing that runs a gateway.
 	"cmd/lab":        {"cmd/lab/office"},
-	"cmd/lab/office": {"store", "web", "ipsec/wire"},
+	"cmd/lab/office": {"store", "web", "ipsec/wire", "ipsec/authtest"},
 }
 
 // unreachable are packages through which the state machine could reach a

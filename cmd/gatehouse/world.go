@@ -24,6 +24,9 @@ type world struct {
 	// elsewhere is what a list holds beside its entries; nil if nobody knows. What
 	// it gives is not written to.
 	elsewhere func(store.List) []firewall.Range
+	// keyring are the certificates and authorities that branches name; nil if
+	// nobody looked.
+	keyring *keyring
 }
 
 // resolved are the addresses of peers that are configured by name.
@@ -65,6 +68,10 @@ func lookAt(ctx context.Context, db *store.DB, doc store.Document, peers resolve
 		return world{}, err
 	}
 	_, now.offset = at.Zone()
-	now.holders, err = db.Holders(ctx, at)
+	if now.holders, err = db.Holders(ctx, at); err != nil {
+		return now, err
+	}
+	now.keyring = &keyring{}
+	now.keyring.authorities, now.keyring.certificates, err = db.Credentials(ctx)
 	return now, err
 }

@@ -157,7 +157,7 @@ func (p *plain) libIPsec(ctx context.Context, dir string) (stop func(), err erro
 		{p.ga, hqWAN, branchWAN, "10.1.0.0/24", "10.2.0.0/24"},
 		{p.gb, branchWAN, hqWAN, "10.2.0.0/24", "10.1.0.0/24"},
 	} {
-		s, err := startCharon(ctx, e.host, dir, fmt.Sprintf(plainConf, e.own, e.other, e.network, e.there))
+		s, err := startCharon(ctx, e.host, dir, fmt.Sprintf(plainConf, e.own, e.other, e.network, e.there), nil)
 		if err != nil {
 			stop()
 			return nil, err

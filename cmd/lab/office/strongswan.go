@@ -84,30 +84,31 @@ swanctl { socket = unix://%[1]s/charon.vici
   load = random nonce openssl x509 pem pkcs1 pkcs8 pubkey }
 `
 
-func (l *Office) startStrongSwan(ctx context.Context, rekeySeconds int) (*strongSwan, error) {
-	return startCharon(ctx, l.Partner, l.dir, fmt.Sprintf(swanctlConf, rekeySeconds))
+func (l *Office) startStrongSwan(ctx context.Context, conf string, files map[string]string) (*strongSwan, error) {
+	return startCharon(ctx, l.Partner, l.dir, conf, files)
 }
 
-// startCharon starts strongSwan on a machine, with files below dir.
-func startCharon(ctx context.Context, host *Host, dir, connections string) (*strongSwan, error) {
+// startCharon starts strongSwan on a machine, with files below dir: a
+// swanctl.conf, and what else its directory has.
+func startCharon(ctx context.Context, host *Host, dir, conf string, files map[string]string) (*strongSwan, error) {
 	s := &strongSwan{host: host, dir: filepath.Join(dir, fmt.Sprintf("strongswan-%d", time.Now().UnixNano()))}
-	if err := os.MkdirAll(filepath.Join(s.dir, "swanctl"), 0o700); err != nil {
-		return nil, err
+	write := func(name, text string) error {
+		path := filepath.Join(s.dir, name)
+		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600))
 	}
-	for name, text := range map[string]string{
-		"strongswan.conf":      fmt.Sprintf(strongswanConf, s.dir),
-		"swanctl/swanctl.conf": connections,
-	} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-			return nil, err
-		}
+	err := errors.Join(write("strongswan.conf", fmt.Sprintf(strongswanConf, s.dir)), write("swanctl/swanctl.conf", conf))
+	for name, text := range files {
+		err = errors.Join(err, write("swanctl/"+name, text))
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.cmd = s.command(context.WithoutCancel(ctx), "charon-systemd")
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	if err := s.host.Start(s.cmd); err != nil {
 		return nil, fmt.Errorf("start strongSwan: %w", err)
 	}
-	err := until(ctx, 15*time.Second, "strongSwan to take its configuration", func() error {
+	err = until(ctx, 15*time.Second, "strongSwan to take its configuration", func() error {
 		_, err := s.swanctl(ctx, "--load-all", "--noprompt")
 		return err
 	})
@@ -172,7 +173,7 @@ func (l *Office) interop(ctx context.Context, start store.Start) (seen string, e
 	if err := l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks, partnerBranch(start, 3600))); err != nil {
 		return "", err
 	}
-	s, err := l.startStrongSwan(ctx, 3600)
+	s, err := l.startStrongSwan(ctx, fmt.Sprintf(swanctlConf, 3600), nil)
 	if err != nil {
 		return "", err
 	}

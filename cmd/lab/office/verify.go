@@ -36,6 +36,7 @@ func Checks() []Check {
 		{"6-wrong-key", "a wrong key is told on both sides and on the page", wrongKey},
 		{"7-strongswan-calls", "strongSwan as initiator", strongSwanCalls},
 		{"7-strongswan-answers", "strongSwan as responder", strongSwanAnswers},
+		{"7-strongswan-certified", "strongSwan with certificates of every kind, both roles; another authority's and an expired one", strongSwanCertified},
 		{"put-back", "an apply that fails half-way leaves everything as it was", putBack},
 		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
 		{"trial-blocks", "a change that shuts the page to the admin goes back by itself", trialBlocks},
