@@ -65,7 +65,7 @@ func (c *certified) trust() {
 func (c *certified) link(t *testing.T, change ...func(*link)) *link {
 	t.Helper()
 	l := newLink(t, c.a, c.b, change...)
-	l.run(5 * time.Second)
+	l.run(time.Second)
 	return l
 }
 

@@ -46,7 +46,7 @@ func (sa *SA) verify(ps []wire.Payload, id auth.Identity, proof *wire.Auth, octe
 		switch {
 		case proof == nil || proof.Method != wire.AuthSharedKey:
 			return &Reason{Code: UnsupportedMethod, Sent: []string{"a shared key"}, Got: []string{methodName(proof)}}
-		case id != want:
+		case sa.initiator && id != want: // a responder chose the connection by it
 			return &Reason{Code: WrongIdentity, Sent: []string{want.String()}, Got: []string{id.String()}}
 		case !auth.VerifySharedKey(sa.cur.suite.PRF, sa.peer.PSK, octets, proof.Data):
 			return &Reason{Code: WrongKey, Got: []string{id.String()}}
