@@ -34,7 +34,7 @@ var branchKind = within(kind[Branch]{
 		noted(func(b *Branch) any { return &b.Note }),
 	},
 	danger: func(b *Branch) string { return b.Danger() },
-	check: (*checker).branch,
+	check:  (*checker).branch,
 	// A key that is used no more is not kept.
 	tidy: func(b *Branch) {
 		if b.Certificate != "" {
