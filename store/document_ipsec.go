@@ -44,8 +44,8 @@ type Branch struct {
 	Authority        string `json:"authority,omitempty"`
 	TheirCertificate string `json:"their_certificate,omitempty"`
 	// Algorithms is empty for what fits another Gatehouse or, with Partner, what
-	// RFC 8247 does not advise against; strict for AES-256, SHA-384 and P-384
-	// only; legacy to accept SHA-1, 3DES and small groups too.
+	// RFC 8247 does not advise against; strict for AES-256, SHA-384, P-384 and
+	// ML-KEM-1024 only; legacy to accept SHA-1, 3DES and small groups too.
 	Algorithms Algorithms `json:"algorithms,omitempty" jsonschema:"enum=strict,enum=legacy"`
 	// IKEProposals and ESPProposals are suites such as aes256gcm16-x25519 or
 	// aes256-sha256-modp2048, the best first. Empty means those that Algorithms

@@ -26,7 +26,7 @@ var branchKind = within(kind[Branch]{
 		of("their_certificate", "their certificate", func(b *Branch) any { return &b.TheirCertificate }).refs("certificate").
 			help("Only this one is accepted, whoever issued it and whatever its names are."),
 		of("algorithms", "the algorithms", func(b *Branch) any { return &b.Algorithms }).choices(string(AlgorithmsStrict), string(AlgorithmsLegacy)).
-			help("Strict leaves out whoever has no AES-256, SHA-384 and P-384, and is slower. Legacy lets an attacker with much computing power in: only for a peer that has nothing better."),
+			help("Strict leaves out whoever has no AES-256, SHA-384, P-384 and ML-KEM-1024, and is slower. Legacy lets an attacker with much computing power in: only for a peer that has nothing better."),
 		of("ike_proposals", "the IKE proposals", func(b *Branch) any { return &b.IKEProposals }),
 		of("esp_proposals", "the ESP proposals", func(b *Branch) any { return &b.ESPProposals }),
 		of("rekey_seconds", "the key lifetime", func(b *Branch) any { return &b.RekeySeconds }).in("seconds"),

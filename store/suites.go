@@ -18,7 +18,7 @@ const (
 
 // words are those that can stand at each place of a proposal.
 type words struct {
-	aeads, aeadsIKE, aeadsESP, ciphers, ciphersESP, integrities, integritiesIKE, integritiesESP, prfs, groups []string
+	aeads, aeadsIKE, aeadsESP, ciphers, ciphersESP, integrities, integritiesIKE, integritiesESP, prfs, groups, additional []string
 }
 
 // suiteWords are what the name of a proposal is made of. Those of IKE only and of
@@ -35,13 +35,14 @@ var suiteWords = words{
 	prfs:           []string{"prfsha256", "prfsha384", "prfsha512", "prfaesxcbc", "prfaescmac", "prfsha1"},
 	groups: []string{"x25519", "x448", "ecp256", "ecp384", "ecp521",
 		"modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "modp1536", "modp1024"},
+	additional: []string{"ke1_mlkem768", "ke1_mlkem1024"},
 }
 
 // legacyWords must be asked for (RFC 8247, RFC 8221); strictWords are all that a strict
 // branch may name.
 var (
 	legacyWords = []string{"3des", "blowfish128", "cast128", "des", "md5", "sha1", "prfsha1", "modp1536", "modp1024"}
-	strictWords = []string{"aes256gcm16", "prfsha384", "prfsha512", "ecp384", "ecp521"}
+	strictWords = []string{"aes256gcm16", "prfsha384", "prfsha512", "ecp384", "ecp521", "ke1_mlkem1024"}
 )
 
 // of are those of IKE or of ESP.
@@ -78,6 +79,9 @@ func readSuite(name string, ike bool) (words []string, fault string) {
 	if !next(w.groups) && ike {
 		return nil, "names no key exchange group, such as -x25519"
 	}
+	if ike {
+		next(w.additional)
+	}
 	if len(rest) > 0 {
 		return nil, fmt.Sprintf("%q is not known there", rest[0])
 	}
@@ -110,6 +114,9 @@ func SuiteFault(name string, ike bool, a Algorithms) string {
 	if fault == "" && a == AlgorithmsStrict && ike && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "prf") }) {
 		return "strict algorithms need -prfsha384 or -prfsha512 in front of the group"
 	}
+	if fault == "" && a == AlgorithmsStrict && ike && !slices.Contains(words, "ke1_mlkem1024") {
+		return "strict algorithms need -ke1_mlkem1024 at the end"
+	}
 	return fault
 }
 
@@ -133,7 +140,7 @@ func suitePattern(ike bool) string {
 	aeads, ciphers, integrities := w.of(ike)
 	begin := "^(" + any(aeads) + "|" + any(ciphers) + "-" + any(integrities) + ")"
 	if ike {
-		return begin + "(-" + any(w.prfs) + ")?-" + any(w.groups) + "$"
+		return begin + "(-" + any(w.prfs) + ")?-" + any(w.groups) + "(-" + any(w.additional) + ")?$"
 	}
 	return begin + "(-" + any(w.groups) + ")?$"
 }

@@ -11,7 +11,7 @@ import (
 // in two places, because neither may know the other.
 func TestProposalsOfADocumentAreUnderstood(t *testing.T) {
 	groups := []string{"", "-x25519", "-x448", "-ecp256", "-ecp384", "-ecp521", "-modp1024", "-modp1536", "-modp2048",
-		"-modp3072", "-modp4096", "-modp6144", "-modp8192", "-modp768"}
+		"-modp3072", "-modp4096", "-modp6144", "-modp8192", "-modp768", "-x25519-ke1_mlkem768", "-ecp384-ke1_mlkem1024", "-mlkem768", "-x25519-ke1_x448"}
 	prfs := []string{"", "-prfsha1", "-prfsha256", "-prfsha384", "-prfsha512", "-prfaesxcbc", "-prfaescmac", "-prfmd5"}
 	integrities := []string{"", "-sha1", "-sha256", "-sha384", "-sha512", "-aesxcbc", "-aescmac", "-md5"}
 	ciphers := []string{"aes256gcm12", "aes128gcm12", "aes256gcm8", "aes128gcm8"}

@@ -11,8 +11,8 @@ const (
 	ForGatehouse Profile = iota
 	// ForPartner offers whatever RFC 8247 and RFC 8221 do not advise against.
 	ForPartner
-	// Strict is what CNSA 2.0 names: AES-256, SHA-384 and up, and no curve
-	// smaller than P-384.
+	// Strict is what CNSA 2.0 names: AES-256, SHA-384 and up, and ML-KEM-1024
+	// behind P-384.
 	Strict
 	// ForLegacy is ForPartner and what devices from before 2015 need.
 	ForLegacy
@@ -22,7 +22,7 @@ const (
 func (p Profile) Suites() (ike, esp []Suite) {
 	switch p {
 	case ForPartner:
-		return product(partnerCiphers, partnerGroups), partnerESP()
+		return append(hybrids(), product(partnerCiphers, partnerGroups)...), partnerESP()
 	case Strict:
 		return strictSuites()
 	case ForLegacy:
@@ -31,7 +31,7 @@ func (p Profile) Suites() (ike, esp []Suite) {
 		ike = append(ike, product(legacyCiphers, slices.Concat(partnerGroups, legacyGroups))...)
 		return ike, append(partnerESP(), withoutPRF(legacyCiphers)...)
 	}
-	return DefaultIKESuites(), DefaultESPSuites()
+	return append(hybrids(), DefaultIKESuites()...), DefaultESPSuites()
 }
 
 var (
@@ -96,12 +96,21 @@ func partnerESP() []Suite {
 
 func strictSuites() (ike, esp []Suite) {
 	for _, p := range []PRFID{PRFHMACSHA384, PRFHMACSHA512} {
-		ike = append(ike, Suite{Encryption: EncrAESGCM16, KeyBits: 256, PRF: p, Group: GroupECP384})
+		ike = append(ike, Suite{Encryption: EncrAESGCM16, KeyBits: 256, PRF: p, Group: GroupECP384, Additional: KEMML1024})
 	}
 	return ike, []Suite{{Encryption: EncrAESGCM16, KeyBits: 256, Group: GroupECP384}}
 }
 
-// DefaultIKESuites are offered to another Gatehouse, the best first.
+// hybrids come first for whoever can: what is recorded today stays closed to a
+// quantum computer of tomorrow. It costs one round trip more.
+func hybrids() []Suite {
+	s := partnerCiphers[0]
+	s.Group, s.Additional = GroupX25519, KEMML768
+	return []Suite{s}
+}
+
+// DefaultIKESuites are offered to another Gatehouse behind those with ML-KEM, the
+// best first.
 func DefaultIKESuites() []Suite {
 	return product([]Suite{partnerCiphers[0], partnerCiphers[4]}, []GroupID{GroupX25519, GroupECP256, GroupMODP2048})
 }

@@ -72,6 +72,8 @@ const (
 	GroupECP521   GroupID = 21 // RFC 5903
 	GroupX25519   GroupID = 31 // RFC 8031
 	GroupX448     GroupID = 32 // RFC 8031
+	KEMML768      GroupID = 36 // ML-KEM-768, draft-ietf-ipsecme-ikev2-mlkem; additional only
+	KEMML1024     GroupID = 37 // ML-KEM-1024; additional only
 )
 
 // Suite is one complete choice of transforms, for an IKE SA or for a child.
@@ -82,4 +84,6 @@ type Suite struct {
 	Integrity  IntegrityID
 	PRF        PRFID
 	Group      GroupID
+	// Additional is a key exchange after the first (RFC 9370), of an IKE SA only.
+	Additional GroupID
 }

@@ -8,7 +8,12 @@ import (
 
 // The names of suites, as an admin writes them: the encryption, the integrity
 // unless the encryption has its own, the PRF where it is not the one that goes
-// with them, and the key exchange group. aes256gcm16-prfsha384-ecp384.
+// with them, the key exchange group, and an additional key exchange:
+// aes256gcm16-prfsha384-ecp384-ke1_mlkem1024.
+
+// additionalWord is in front of an additional key exchange, as in
+// aes256gcm16-x25519-ke1_mlkem768.
+const additionalWord = "ke1_"
 
 // prfWords are the names of PRFs in suites.
 var prfWords = map[PRFID]string{
@@ -53,6 +58,9 @@ func (s Suite) String() string {
 	if s.Group != GroupNone {
 		parts = append(parts, s.Group.String())
 	}
+	if s.Additional != GroupNone {
+		parts = append(parts, additionalWord+s.Additional.String())
+	}
 	return strings.Join(parts, "-")
 }
 
@@ -70,6 +78,15 @@ func ParseIKESuite(name string) (Suite, error) {
 	if len(rest) > 0 {
 		if p, ok := byName(prfWords, rest[0]); ok {
 			s.PRF, rest = p, rest[1:]
+		}
+	}
+	if n := len(rest); n > 1 {
+		if word, is := strings.CutPrefix(rest[n-1], additionalWord); is {
+			k, ok := byName(kemNames, word)
+			if !ok {
+				return Suite{}, fmt.Errorf("IKE proposal %q: %q is not known there", name, rest[n-1])
+			}
+			s.Additional, rest = k, rest[:n-1]
 		}
 	}
 	if err := s.parseGroup(name, rest); err != nil {

@@ -48,6 +48,9 @@ func (g GroupID) String() string {
 	if name, ok := groupNames[g]; ok {
 		return name
 	}
+	if name, ok := kemNames[g]; ok {
+		return name
+	}
 	return fmt.Sprintf("group %d", uint16(g))
 }
 
@@ -56,6 +59,9 @@ var groupNames = map[GroupID]string{
 	GroupMODP3072: "modp3072", GroupMODP4096: "modp4096", GroupMODP6144: "modp6144", GroupMODP8192: "modp8192",
 	GroupECP256: "ecp256", GroupECP384: "ecp384", GroupECP521: "ecp521", GroupX25519: "x25519", GroupX448: "x448",
 }
+
+// kemNames are apart: none of them is a group.
+var kemNames = map[GroupID]string{KEMML768: "mlkem768", KEMML1024: "mlkem1024"}
 
 // AEAD says whether the encryption authenticates too.
 func (e EncryptionID) AEAD() bool {

@@ -33,13 +33,14 @@ func idPayload(id auth.Identity, responder bool) *wire.ID {
 	return &wire.ID{Responder: responder, IDType: id.Type, Data: id.Bytes()}
 }
 
-// signedByInitiator and signedByResponder are the octets of section 2.15.
+// signedByInitiator and signedByResponder are the octets of section 2.15, with
+// those of RFC 9242 behind them.
 func (sa *SA) signedByInitiator(id *wire.ID) []byte {
-	return crypto.SignedOctets(sa.cur.suite.PRF, sa.start.request, sa.start.nr, sa.cur.keys.Pi, id.Body())
+	return append(crypto.SignedOctets(sa.cur.suite.PRF, sa.start.request, sa.start.nr, sa.cur.keys.Pi, id.Body()), sa.intAuth()...)
 }
 
 func (sa *SA) signedByResponder(id *wire.ID) []byte {
-	return crypto.SignedOctets(sa.cur.suite.PRF, sa.start.response, sa.start.ni, sa.cur.keys.Pr, id.Body())
+	return append(crypto.SignedOctets(sa.cur.suite.PRF, sa.start.response, sa.start.ni, sa.cur.keys.Pr, id.Body()), sa.intAuth()...)
 }
 
 func (sa *SA) sendAuth() {
@@ -47,7 +48,7 @@ func (sa *SA) sendAuth() {
 	if !ok {
 		return
 	}
-	sa.start.childSPI = spi
+	sa.start.childSPI, sa.start.authID = spi, sa.cur.sendID
 	id := idPayload(sa.localID(), false)
 	certs, proof, why := sa.prove(sa.signedByInitiator(id))
 	if why != nil {
@@ -72,6 +73,7 @@ func (sa *SA) sendAuth() {
 // authRequest is the responder's part: who calls, is it true, and which
 // networks.
 func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Message) {
+	sa.start.authID = h.MessageID
 	idi, ok1 := wire.Find[*wire.ID](m.Payloads)
 	proof, _ := wire.Find[*wire.Auth](m.Payloads)
 	if !ok1 || idi.Responder {

@@ -91,6 +91,7 @@ func (sa *SA) gather(g *generation, d *Datagram, h wire.Header) (m *wire.Message
 	}
 	*held = nil
 	d.Data = p.head
-	m, err = wire.ParseInside(h, p.first, bytes.Join(p.parts, nil))
+	sa.inside.first, sa.inside.plain = p.first, bytes.Join(p.parts, nil)
+	m, err = wire.ParseInside(h, p.first, sa.inside.plain)
 	return m, true, err
 }

@@ -149,8 +149,12 @@ func (sa *SA) receiveSealed(g *generation, d Datagram, h wire.Header) {
 		m, err = wire.OpenMessage(d.Data, func(ad, sealed []byte) ([]byte, error) {
 			plain, err := g.open.Open(ad, sealed)
 			authentic = err == nil
+			sa.inside.plain = plain
 			return plain, err
 		})
+		if authentic {
+			sa.inside.first = sealedFirst(d.Data)
+		}
 	}
 	if !authentic {
 		return // noise, or an attacker: nothing may change (section 2.4)
@@ -171,7 +175,7 @@ func (sa *SA) receiveSealed(g *generation, d Datagram, h wire.Header) {
 	if h.Response() {
 		r := g.pending
 		g.pending, g.responseIn = nil, nil
-		sa.response(g, r, m)
+		sa.response(g, r, d, m)
 		return
 	}
 	if t, bad := unknownCritical(m.Payloads); bad {
@@ -184,7 +188,9 @@ func (sa *SA) receiveSealed(g *generation, d Datagram, h wire.Header) {
 // request dispatches an authentic request of the peer.
 func (sa *SA) request(g *generation, d Datagram, h wire.Header, m *wire.Message) {
 	switch {
-	case h.Exchange == wire.IKEAuth && sa.state == StateInitDone:
+	case h.Exchange == wire.IKEIntermediate && sa.state == StateInitDone && sa.start.intermediate.want != crypto.GroupNone:
+		sa.intermediateRequest(g, d, h, m)
+	case h.Exchange == wire.IKEAuth && sa.state == StateInitDone && sa.start.intermediate.want == crypto.GroupNone:
 		sa.authRequest(g, d, h, m)
 	case h.Exchange == wire.CreateChildSA && sa.state >= StateEstablished:
 		sa.answer(g, d, h, sa.createChild(g, m))
@@ -197,7 +203,11 @@ func (sa *SA) request(g *generation, d Datagram, h wire.Header, m *wire.Message)
 }
 
 // response dispatches an authentic answer of the peer.
-func (sa *SA) response(g *generation, r *request, m *wire.Message) {
+func (sa *SA) response(g *generation, r *request, d Datagram, m *wire.Message) {
+	if r.exchange == wire.IKEIntermediate {
+		sa.intermediateResponse(g, d.Data, m)
+		return
+	}
 	if r.exchange == wire.IKEAuth {
 		sa.authResponse(g, m)
 		return

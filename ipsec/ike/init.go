@@ -36,6 +36,9 @@ func (sa *SA) sendInit() error {
 		&wire.KeyExchange{Group: uint16(h.group), Data: h.kx.Public()},
 		&wire.Nonce{Data: h.ni},
 		hashNotify())
+	if hybrid(h.suites) {
+		ps = append(ps, intermediateNotify())
+	}
 	ps = append(ps, sa.natNotifies(sa.cur.spii, 0)...)
 	ps = append(ps, fragmentNotify())
 	m := wire.Message{
@@ -101,7 +104,15 @@ func (sa *SA) initResponse(d Datagram, h wire.Header) {
 	}
 	sa.start.pending = nil
 	sa.cur.sendID = 1
-	sa.sendAuth()
+	if sa.start.intermediate.want = suite.Additional; suite.Additional == crypto.GroupNone {
+		sa.sendAuth()
+		return
+	}
+	if wire.FindNotify(m.Payloads, wire.IntermediateExchangeSupported) == nil {
+		sa.fail(Reason{Code: BadMessage, Detail: "the peer chose an additional key exchange without IKE_INTERMEDIATE"})
+		return
+	}
+	sa.sendIntermediate()
 }
 
 // derive sets the keys of the first generation.
@@ -185,6 +196,9 @@ func (sa *SA) initRequest(d Datagram, h wire.Header) {
 		return
 	}
 	suites := sa.env.Suites(d.Remote.Addr())
+	if wire.FindNotify(m.Payloads, wire.IntermediateExchangeSupported) == nil {
+		suites = slices.DeleteFunc(slices.Clone(suites), func(s crypto.Suite) bool { return s.Additional != crypto.GroupNone })
+	}
 	suite, proposal, ok := chooseIKE(suites, saPayload, crypto.GroupID(ke.Group))
 	if !ok {
 		sa.refuseInit(wire.NoProposalChosen, nil, Reason{Code: NoProposal, Sent: suiteNames(suites), Got: describeSA(saPayload)})
@@ -228,6 +242,9 @@ func (sa *SA) acceptInit(d Datagram, m *wire.Message, suite crypto.Suite, propos
 		}
 	}
 	ps = append(ps, hashNotify())
+	if sa.start.intermediate.want = suite.Additional; suite.Additional != crypto.GroupNone {
+		ps = append(ps, intermediateNotify())
+	}
 	ps = append(ps, sa.natNotifies(sa.cur.spii, sa.cur.spir)...)
 	if sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil; sa.fragments {
 		ps = append(ps, fragmentNotify())

@@ -60,7 +60,7 @@ type flight struct {
 // everyInit are the notifies of every IKE_SA_INIT, which ladders leave out.
 var everyInit = map[wire.NotifyType]bool{
 	wire.NATDetectionSourceIP: true, wire.NATDetectionDestIP: true,
-	wire.SignatureHashAlgorithms: true, wire.FragmentationSupported: true,
+	wire.SignatureHashAlgorithms: true, wire.FragmentationSupported: true, wire.IntermediateExchangeSupported: true,
 }
 
 const delay = 10 * time.Millisecond

@@ -52,6 +52,9 @@ func transforms(s crypto.Suite, protocol uint8) []wire.Transform {
 	if protocol == wire.ProtocolIKE {
 		ts = append(ts, wire.Transform{Type: wire.TransformPRF, ID: uint16(s.PRF)})
 	}
+	if s.Additional != crypto.GroupNone {
+		ts = append(ts, wire.Transform{Type: wire.TransformAdditional1, ID: uint16(s.Additional)})
+	}
 	return ts
 }
 
@@ -88,7 +91,18 @@ func chooseIKE(suites []crypto.Suite, offer *wire.SA, sent crypto.GroupID) (cryp
 // and has no transform of a type that we cannot answer.
 func offers(p wire.Proposal, s crypto.Suite) bool {
 	for _, t := range p.Transforms {
-		if t.Type < wire.TransformEncryption || t.Type > wire.TransformESN {
+		if t.Type < wire.TransformEncryption || t.Type > wire.TransformAdditional7 {
+			return false
+		}
+	}
+	for kind := wire.TransformAdditional1; kind <= wire.TransformAdditional7; kind++ {
+		// None of them may be left out unless the peer says so (RFC 9370 section
+		// 2.2.2).
+		want := crypto.GroupNone
+		if kind == wire.TransformAdditional1 {
+			want = s.Additional
+		}
+		if offered := ids(p, kind); !slices.Contains(offered, uint16(want)) && (len(offered) > 0 || want != crypto.GroupNone) {
 			return false
 		}
 	}
@@ -148,6 +162,8 @@ func chosenSuite(answer *wire.SA, protocol uint8, offered []crypto.Suite) (crypt
 			s.Integrity = crypto.IntegrityID(t.ID)
 		case wire.TransformGroup:
 			s.Group = crypto.GroupID(t.ID)
+		case wire.TransformAdditional1:
+			s.Additional = crypto.GroupID(t.ID)
 		default:
 			return s, p, false
 		}
@@ -189,6 +205,8 @@ func describeTransform(t wire.Transform) string {
 		return crypto.IntegrityID(t.ID).String()
 	case wire.TransformGroup:
 		return crypto.GroupID(t.ID).String()
+	case wire.TransformAdditional1:
+		return "additional " + crypto.GroupID(t.ID).String()
 	case wire.TransformESN:
 		if t.ID == 0 {
 			return "no-esn"

@@ -32,7 +32,7 @@ func (sa *SA) askRekeyIKE(t task) {
 	r := request{task: t, ni: sa.random(crypto.NonceSize), kx: kx, group: group, ikeSPI: spi}
 	// The suite in use is offered, and only that: both sides agreed on it, so
 	// that a rekey cannot fail where the start did not.
-	suites := []crypto.Suite{sa.cur.suite}
+	suites := classical([]crypto.Suite{sa.cur.suite})
 	sa.ask(sa.cur, wire.CreateChildSA, []wire.Payload{
 		&wire.SA{Proposals: ikeProposals(suites, binary.BigEndian.AppendUint64(nil, spi))},
 		&wire.Nonce{Data: r.ni},
@@ -60,7 +60,7 @@ func (sa *SA) rekeyIKEResponse(g *generation, r *request, m *wire.Message) {
 		sa.close(Reason{Code: BadMessage, Detail: "rekey of the IKE SA answered without SA, KE or Nonce"})
 		return
 	}
-	suite, p, ok := chosenSuite(answer, wire.ProtocolIKE, []crypto.Suite{g.suite})
+	suite, p, ok := chosenSuite(answer, wire.ProtocolIKE, classical([]crypto.Suite{g.suite}))
 	if !ok || len(p.SPI) != 8 || ke.Group != uint16(r.group) {
 		sa.close(Reason{Code: BadMessage, Got: describeSA(answer), Detail: "the peer chose what was not offered"})
 		return
@@ -97,7 +97,7 @@ func (sa *SA) acceptRekeyIKE(g *generation, m *wire.Message, offer *wire.SA, non
 	if !ok {
 		return notifyOnly(wire.InvalidSyntax, nil)
 	}
-	suite, p, ok := chooseIKE(sa.peer.IKE, offer, crypto.GroupID(ke.Group))
+	suite, p, ok := chooseIKE(classical(sa.peer.IKE), offer, crypto.GroupID(ke.Group))
 	if !ok || len(p.SPI) != 8 || binary.BigEndian.Uint64(p.SPI) == 0 {
 		sa.problem(Reason{Code: NoProposal, Sent: suiteNames(sa.peer.IKE), Got: describeSA(offer), Detail: "rekey of the IKE SA"})
 		return notifyOnly(wire.NoProposalChosen, nil)

@@ -40,6 +40,12 @@ type SA struct {
 	oldExpireAt time.Time // of old and of spare
 	closeReason Reason
 
+	// inside is what was sealed in the message that this Step opened.
+	inside struct {
+		first wire.PayloadType
+		plain []byte
+	}
+
 	// now and out live for one Step.
 	now time.Time
 	out []Effect
@@ -57,7 +63,11 @@ type handshake struct {
 	retries  int
 	childSPI sad.SPI
 	hashes   []auth.HashID // that the peer verifies signatures of
-	pending  *request
+	// intermediate is about exchanges before IKE_AUTH, authID the message ID of
+	// that.
+	intermediate intermediate
+	authID       uint32
+	pending      *request
 }
 
 // NewInitiator starts an IKE SA to peer. local and remote have port 500.
@@ -177,6 +187,7 @@ func (sa *SA) Step(now time.Time, in Input) []Effect {
 func (sa *SA) flush() []Effect {
 	out := sa.out
 	sa.out = nil
+	sa.inside.plain = nil
 	if sa.state == StateClosed {
 		for _, c := range sa.children {
 			out = append(out, c.removals()...)

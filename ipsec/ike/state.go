@@ -9,6 +9,8 @@ import "fmt"
 //	 Idle ── HDR, SAi1, KEi, Ni ──────────────────▶ Idle
 //	 InitSent                                      (again after COOKIE or INVALID_KE_PAYLOAD)
 //	      ◀────────── HDR, SAr1, KEr, Nr ────────── InitDone
+//	 Intermediate ── HDR, SK {KEi(1)} ────────────▶ (only with an additional
+//	      ◀────────────────── HDR, SK {KEr(1)} ──── InitDone  key exchange)
 //	 AuthSent ── HDR, SK {IDi, AUTH, SAi2, TS} ───▶
 //	      ◀────── HDR, SK {IDr, AUTH, SAr2, TS} ─── Established
 //	 Established
@@ -26,6 +28,7 @@ const (
 	StateIdle State = iota
 	StateInitSent
 	StateInitDone
+	StateIntermediate
 	StateAuthSent
 	StateEstablished
 	StateRefused
@@ -33,7 +36,7 @@ const (
 	StateClosed
 )
 
-var stateNames = [...]string{"idle", "init-sent", "init-done", "auth-sent", "established", "refused", "closing", "closed"}
+var stateNames = [...]string{"idle", "init-sent", "init-done", "intermediate", "auth-sent", "established", "refused", "closing", "closed"}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) {
@@ -44,13 +47,14 @@ func (s State) String() string {
 
 // transitions are all legal moves.
 var transitions = map[State][]State{
-	StateIdle:        {StateInitSent, StateInitDone, StateClosed},
-	StateInitSent:    {StateInitSent, StateAuthSent, StateClosed},
-	StateInitDone:    {StateEstablished, StateRefused, StateClosed},
-	StateAuthSent:    {StateEstablished, StateClosing, StateClosed},
-	StateEstablished: {StateClosing, StateClosed},
-	StateRefused:     {StateClosed},
-	StateClosing:     {StateClosed},
+	StateIdle:         {StateInitSent, StateInitDone, StateClosed},
+	StateInitSent:     {StateInitSent, StateIntermediate, StateAuthSent, StateClosed},
+	StateInitDone:     {StateEstablished, StateRefused, StateClosed},
+	StateIntermediate: {StateAuthSent, StateClosed},
+	StateAuthSent:     {StateEstablished, StateClosing, StateClosed},
+	StateEstablished:  {StateClosing, StateClosed},
+	StateRefused:      {StateClosed},
+	StateClosing:      {StateClosed},
 }
 
 // move changes the state; it is the only place that does. An illegal move is a

@@ -16,11 +16,11 @@ func TestProfilesMeet(t *testing.T) {
 		left, right crypto.Profile
 		want        string // empty: they must not meet
 	}{
-		{"two Gatehouses", crypto.ForGatehouse, crypto.ForGatehouse, "aes256gcm16-x25519"},
-		{"a Gatehouse and a partner", crypto.ForGatehouse, crypto.ForPartner, "aes256gcm16-x25519"},
-		{"a partner and somebody strict", crypto.ForPartner, crypto.Strict, "aes256gcm16-prfsha384-ecp384"},
+		{"two Gatehouses", crypto.ForGatehouse, crypto.ForGatehouse, "aes256gcm16-x25519-ke1_mlkem768"},
+		{"a Gatehouse and a partner", crypto.ForGatehouse, crypto.ForPartner, "aes256gcm16-x25519-ke1_mlkem768"},
+		{"a partner and somebody strict", crypto.ForPartner, crypto.Strict, ""},
 		{"an old device's settings on both sides", crypto.ForLegacy, crypto.ForLegacy, "aes256gcm16-x25519"},
-		{"two strict ones", crypto.Strict, crypto.Strict, "aes256gcm16-prfsha384-ecp384"},
+		{"two strict ones", crypto.Strict, crypto.Strict, "aes256gcm16-prfsha384-ecp384-ke1_mlkem1024"},
 		{"a strict one and a Gatehouse", crypto.Strict, crypto.ForGatehouse, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

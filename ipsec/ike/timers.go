@@ -196,6 +196,8 @@ func (sa *SA) retransmit(g *generation, r *request) {
 		sa.generationDeleted(g)
 	case sa.state == StateClosing:
 		sa.fail(sa.closeReason)
+	case r.exchange == wire.IKEIntermediate:
+		sa.fail(Reason{Code: NoAuthAnswer, Detail: "IKE_INTERMEDIATE to " + sa.remote.String()})
 	case r.exchange == wire.IKEAuth:
 		sa.fail(Reason{Code: NoAuthAnswer, Detail: "IKE_AUTH to " + sa.remote.String()})
 	default:

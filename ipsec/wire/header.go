@@ -19,6 +19,8 @@ const (
 	IKEAuth       ExchangeType = 35
 	CreateChildSA ExchangeType = 36
 	Informational ExchangeType = 37
+	// IKEIntermediate is RFC 9242.
+	IKEIntermediate ExchangeType = 43
 )
 
 func (t ExchangeType) String() string {
@@ -31,6 +33,8 @@ func (t ExchangeType) String() string {
 		return "CREATE_CHILD_SA"
 	case Informational:
 		return "INFORMATIONAL"
+	case IKEIntermediate:
+		return "IKE_INTERMEDIATE"
 	}
 	return fmt.Sprintf("exchange %d", uint8(t))
 }

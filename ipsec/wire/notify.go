@@ -56,7 +56,13 @@ const (
 	MultipleAuthSupported   NotifyType = 16404
 	FragmentationSupported  NotifyType = 16430
 	SignatureHashAlgorithms NotifyType = 16431
+	UsePPK                  NotifyType = 16435 // RFC 8784
+	PPKIdentity             NotifyType = 16436 // RFC 8784
+	NoPPKAuth               NotifyType = 16437 // RFC 8784
 	firstStatus             NotifyType = 16384
+
+	// IntermediateExchangeSupported is RFC 9242.
+	IntermediateExchangeSupported NotifyType = 16438
 )
 
 var notifyNames = map[NotifyType]string{
@@ -80,6 +86,8 @@ var notifyNames = map[NotifyType]string{
 	Cookie2: "COOKIE2", NoNATsAllowed: "NO_NATS_ALLOWED",
 	MOBIKESupported: "MOBIKE_SUPPORTED", MultipleAuthSupported: "MULTIPLE_AUTH_SUPPORTED",
 	FragmentationSupported: "IKEV2_FRAGMENTATION_SUPPORTED", SignatureHashAlgorithms: "SIGNATURE_HASH_ALGORITHMS",
+	UsePPK: "USE_PPK", PPKIdentity: "PPK_IDENTITY", NoPPKAuth: "NO_PPK_AUTH",
+	IntermediateExchangeSupported: "INTERMEDIATE_EXCHANGE_SUPPORTED",
 }
 
 func (t NotifyType) String() string {

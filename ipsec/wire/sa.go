@@ -21,6 +21,10 @@ const (
 	TransformIntegrity  uint8 = 3
 	TransformGroup      uint8 = 4
 	TransformESN        uint8 = 5
+	// TransformAdditional1 is the first additional key exchange, TransformAdditional7
+	// the last (RFC 9370 section 4).
+	TransformAdditional1 uint8 = 6
+	TransformAdditional7 uint8 = 12
 )
 
 // SA is an SA payload (RFC 7296 section 3.3).
