@@ -100,6 +100,9 @@ var explanations = map[string]explanation{
 		ours:   "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently.",
 		byPeer: "The tunnel to %s is up, but its keys cannot be renewed: perfect forward secrecy is set differently there.",
 		next:   "Choose ESP proposals with the same group at their end on both sides, or without one on both."},
+	"ah_behind_nat": {
+		ours: "Traffic with %s is set to AH, which cannot pass the address translation in front of this gateway.",
+		next: "Choose esp for this child on both sides."},
 	"path_refused": {
 		byPeer: "%s does not take the tunnel from this side's new address.",
 		ours:   "%s does not take the tunnel from this side's new address.",

@@ -15,6 +15,9 @@ import (
 type wanted struct {
 	Child
 	at time.Time
+	// once says that the sides disagree on its forward secrecy: the pair of IKE_AUTH
+	// is all that it gets in this IKE SA.
+	once bool
 	// trigger is the packet that wants the child, both zero if none does.
 	trigger struct{ local, remote sad.Selector }
 }

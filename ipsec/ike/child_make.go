@@ -106,28 +106,42 @@ func (sa *SA) acceptChild(ps []wire.Payload, k childKeying) (*child, []wire.Payl
 func (sa *SA) childAnswered(ps []wire.Payload, k childKeying, replaces *child) *child {
 	m, why := sa.readChildAnswer(ps, k)
 	if why.Code == "" {
-		c, err := sa.makeChild(k, m)
-		if err == nil {
+		var c *child
+		if c, why = sa.usable(k, m); why.Code == "" {
 			c.replaces = replaces
 			sa.install(c)
-			if m.mode == k.want.Mode {
-				return c
-			}
-			// The peer took it for a tunnel, which we may not use (section 1.3.1).
+			return c
+		}
+		if c != nil {
+			// The peer has it, and must hear that it is not wanted.
+			sa.install(c)
 			sa.deleteChild(c)
-			why = Reason{Code: ModeRefused, ByPeer: true, Detail: "the peer has no transport mode for this"}
-		} else {
-			why = Reason{Code: InternalError, Detail: err.Error()}
 		}
 	}
 	if replaces != nil && replaces.untested && why.Code == NoProposal {
 		why = sa.pfsDiffers(k.want, nil, true)
+		k.want.once = true
 	}
 	sa.problem(why)
 	if replaces == nil {
 		k.want.at = sa.now.Add(childRetry)
 	}
 	return nil
+}
+
+// usable makes the child, and says why what the peer made may not be used.
+func (sa *SA) usable(k childKeying, m made) (*child, Reason) {
+	c, err := sa.makeChild(k, m)
+	switch {
+	case err != nil:
+		return nil, Reason{Code: InternalError, Detail: err.Error()}
+	case m.mode != k.want.Mode:
+		// The peer took it for a tunnel (section 1.3.1).
+		return c, Reason{Code: ModeRefused, ByPeer: true, Detail: "the peer has no transport mode for this"}
+	case k.want.Protocol == sad.AH && sa.behind:
+		return c, behindNAT
+	}
+	return c, Reason{}
 }
 
 func (sa *SA) readChildAnswer(ps []wire.Payload, k childKeying) (m made, why Reason) {

@@ -65,6 +65,9 @@ func (sa *SA) suits(w *wanted, r asked) (made, []wire.Payload, Reason) {
 	if w.Mode == sad.Transport && !r.transport {
 		return m, notifyOnly(wire.NoProposalChosen, nil), Reason{Code: ModeRefused, Detail: "the caller asks for a tunnel, transport mode is wanted"}
 	}
+	if w.Protocol == sad.AH && sa.behind {
+		return m, notifyOnly(wire.NoProposalChosen, nil), behindNAT
+	}
 	suites := sa.peer.suites(&w.Child)
 	var ok bool
 	if m.choice, ok = chooseChild(w.Protocol, suites, r.offer, r.group, r.withGroups); !ok {
@@ -91,6 +94,11 @@ func (sa *SA) suits(w *wanted, r asked) (made, []wire.Payload, Reason) {
 	}
 	return m, nil, Reason{}
 }
+
+// behindNAT is why there is no AH: every packet would be taken for a forgery (RFC 4302
+// section 3.3.3.1). Who is behind the NAT knows; that the other side says it is may
+// only mean that it wants ESP in UDP.
+var behindNAT = Reason{Code: AHBehindNAT, Detail: "this side is behind a NAT, which changes what AH covers"}
 
 // selectors are what we want joined.
 func (sa *SA) selectors(w *wanted) (local, remote []sad.Selector) {

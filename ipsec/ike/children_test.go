@@ -376,3 +376,47 @@ func TestPacketAsksForItsChildAtOnce(t *testing.T) {
 	left  ---> CREATE_CHILD_SA request 6 {SK}
 	      <--- right CREATE_CHILD_SA response 6 {SK}`)
 }
+
+// AH covers the outer addresses, so there is none through a NAT; who is behind it says
+// so, whoever called.
+func TestAHIsRefusedBehindANAT(t *testing.T) {
+	a, b := offices()
+	s, _ := crypto.ParseAHSuite("sha256")
+	for _, p := range []*Peer{&a, &b} {
+		p.ForceEncap = false
+		p.Children[0].Protocol, p.Children[0].Suites = sad.AH, []crypto.Suite{s}
+	}
+	l := newLink(t, a, b, func(l *link) { l.nat = netip.MustParseAddr("192.0.2.77") })
+	l.run(time.Second)
+	if r, _ := failure(l.left); r.Code != AHBehindNAT || !l.left.sa.Established() {
+		t.Errorf("%+v", r)
+	}
+	l.run(10 * time.Second)
+	if len(l.left.plane)+len(l.right.plane) != 0 {
+		t.Errorf("SAs that carry nothing are left: %d %d", len(l.left.plane), len(l.right.plane))
+	}
+	l.left.sa.wants[0].at = time.Time{}
+	l.right.sa.behind = true
+	if _, answer, why := l.right.sa.meet(&childKeying{}, asked{tsi: b.Children[0].RemoteTS, tsr: b.Children[0].LocalTS}); answer == nil || why.Code != AHBehindNAT {
+		t.Errorf("who is called says %+v", why)
+	}
+}
+
+// Where forward secrecy differs the tunnel lives as long as its first keys, and who
+// called begins anew then: a child could not be made again in this IKE SA.
+func TestDifferingForwardSecrecyEndsTheIKESAWithTheFirstKeys(t *testing.T) {
+	a, b := offices()
+	a.Children[0].Suites, b.Children[0].Suites = espSuites(t, "aes256gcm16-x25519"), espSuites(t, "aes256gcm16-modp2048")
+	l := newLink(t, a, b)
+	l.run(a.Children[0].Lifetime - time.Minute)
+	l.paired(1)
+	l.run(2 * time.Minute)
+	for _, s := range []*side{l.left, l.right} {
+		if s.sa.State() != StateClosed || len(s.plane) != 0 {
+			t.Errorf("%s is %s with %d SAs", s.name, s.sa.State(), len(s.plane))
+		}
+	}
+	if c, _ := last[Closed](l.left); c.Reason.Code != PFSDiffers {
+		t.Errorf("%+v", c)
+	}
+}

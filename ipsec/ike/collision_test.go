@@ -220,3 +220,18 @@ func TestLostChildIsMadeAnew(t *testing.T) {
 		t.Errorf("%+v", after)
 	}
 }
+
+// The goodbye must reach a peer that has not seen the request before it.
+func TestCloseWhileARequestIsLost(t *testing.T) {
+	l := upLong(t)
+	l.lose = func(int) bool { return true }
+	l.step(l.left, RekeyChild)
+	l.lose = nil
+	l.step(l.left, Close)
+	l.run(time.Second)
+	for _, s := range []*side{l.left, l.right} {
+		if s.sa.State() != StateClosed || len(s.plane) != 0 {
+			t.Errorf("%s is %s with %d SAs\n%s", s.name, s.sa.State(), len(s.plane), l.ladder.String())
+		}
+	}
+}

@@ -196,7 +196,7 @@ func endpoints(source, destination netip.AddrPort) []byte {
 // renat looks anew whether there is a NAT between; ESP goes in UDP then.
 func (sa *SA) renat(ps []wire.Payload, d Datagram) {
 	before := sa.nat
-	sa.nat = false
+	sa.nat, sa.behind = false, false
 	sa.detectNAT(ps, d, sa.cur.spii, sa.cur.spir)
 	if sa.nat != before {
 		for _, c := range sa.children {

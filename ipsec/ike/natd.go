@@ -55,7 +55,7 @@ func (sa *SA) detectNAT(ps []wire.Payload, d Datagram, spii, spir uint64) {
 			}
 		case wire.NATDetectionDestIP:
 			if !bytes.Equal(n.Data, natHash(spii, spir, d.Local)) {
-				sa.nat = true // we are behind one
+				sa.nat, sa.behind = true, true
 			}
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	PFSDiffers        Code = "pfs_differs"        // the groups of child SAs have nothing in common
 	ModeRefused       Code = "mode_refused"       // one side wants transport mode, the other a tunnel
 	AddressTaken      Code = "address_taken"      // two transport mode peers behind one NAT
+	AHBehindNAT       Code = "ah_behind_nat"      // AH covers the addresses that a NAT changes
 	PathRefused       Code = "path_refused"       // the peer takes nothing from our new address
 	BadMessage        Code = "bad_message"        // malformed or out of order
 	DeletedByPeer     Code = "deleted_by_peer"    // INFORMATIONAL Delete

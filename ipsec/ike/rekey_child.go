@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"gatehouse/ipsec/crypto"
 	"gatehouse/ipsec/sad"
@@ -109,6 +110,9 @@ func (sa *SA) childResponse(g *generation, r *request, m *wire.Message) {
 	case c == nil:
 		if old != nil {
 			old.rekeyAt = sa.now.Add(childRetry)
+			if old.want.once {
+				old.rekeyAt = time.Time{} // it would be refused each time
+			}
 		}
 	case old == nil && r.task.child != nil && sa.othersOf(c):
 		// What we wanted to replace is gone, and its successor is there.
@@ -153,6 +157,10 @@ func (sa *SA) childRefused(r *request, old *child, m *wire.Message) bool {
 		if old.rival == nil {
 			sa.drop(old)
 			r.task.want.at = sa.now
+			if !sa.initiator {
+				// Who called may be about to ask, too, and there would be two.
+				r.task.want.at = sa.now.Add(4 * busyRetry)
+			}
 		}
 		return true
 	}

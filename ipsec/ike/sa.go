@@ -21,6 +21,7 @@ type SA struct {
 
 	local, remote netip.AddrPort
 	nat           bool // ESP goes in UDP
+	behind        bool // a NAT is in front of us, not only said to be before the peer
 	fragments     bool // both sides can cut messages
 	paths         paths
 	lastSeen      time.Time
@@ -236,8 +237,12 @@ func (sa *SA) close(r Reason) {
 		sa.closeReason = r
 		sa.move(StateClosing)
 		// What waits is pointless now, and what is on its way must not hold
-		// up the goodbye: a lost answer would delay it by all retransmits.
+		// up the goodbye: a lost answer would delay it by all retransmits. It goes
+		// once more, because a peer that has not seen it takes no later one.
 		sa.queue = []task{{kind: taskDeleteIKE}}
+		if p := sa.cur.pending; p != nil {
+			sa.sendAll(sa.local, sa.remote, p.raws)
+		}
 		sa.cur.pending = nil
 	case StateClosing:
 	default:

@@ -47,6 +47,12 @@ func (sa *SA) want(t task) {
 func (sa *SA) pump() {
 	if sa.state == StateEstablished && sa.initiator && len(sa.queue) == 0 && sa.cur.pending == nil {
 		for _, w := range sa.wants {
+			if w.once && !sa.hasChild(w) {
+				// Only another IKE_AUTH can make another: an interruption each lifetime is
+				// better than none that ends.
+				sa.close(sa.pfsDiffers(w, nil, true))
+				break
+			}
 			if w.at.IsZero() && !sa.hasChild(w) {
 				// However the last pair was lost, one side asks for another; if both
 				// did there would be two.
@@ -139,7 +145,8 @@ func (sa *SA) timers() []timer {
 			continue
 		}
 		ts = append(ts, timer{c.expireAt, func() { sa.childExpired(c) }})
-		if !c.busy && !sa.isReplaced(c) {
+		// One that does not send yet may be unknown to the peer: our answer can be lost.
+		if c.active && !c.busy && !sa.isReplaced(c) {
 			ts = append(ts, timer{c.rekeyAt, func() { sa.want(task{kind: taskRekeyChild, child: c}) }})
 		}
 	}
