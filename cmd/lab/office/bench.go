@@ -15,6 +15,16 @@ const benchRounds = 3
 
 // iperf runs the program from one machine to another and gives its report.
 func iperf(ctx context.Context, from, to *Host, addr string, args ...string) (r iperfReport, err error) {
+	err = until(ctx, 60*time.Second, "iperf3", func() (err error) {
+		r, err = iperfOnce(ctx, from, to, addr, args...)
+		return err
+	})
+	return r, err
+}
+
+// iperfOnce tries to: the server may not be there yet, and where packets are lost
+// a test may not begin, which ends the server.
+func iperfOnce(ctx context.Context, from, to *Host, addr string, args ...string) (r iperfReport, err error) {
 	server := to.Command(ctx, "iperf3", "-s", "-1")
 	if err := to.Start(server); err != nil {
 		return r, err
@@ -23,21 +33,18 @@ func iperf(ctx context.Context, from, to *Host, addr string, args ...string) (r 
 		server.Process.Kill()
 		server.Wait()
 	}()
-	err = until(ctx, 20*time.Second, "iperf3", func() error {
-		out, err := from.Output(ctx, "iperf3", append([]string{"-c", addr, "-J"}, args...)...)
-		if err != nil {
-			return err
-		}
-		r = iperfReport{}
-		if err := json.Unmarshal([]byte(out), &r); err != nil {
-			return err
-		}
-		if r.Error != "" {
-			return errors.New(r.Error) // which is no failure to iperf3
-		}
-		return nil
-	})
-	return r, err
+	time.Sleep(200 * time.Millisecond)
+	out, err := from.Output(ctx, "iperf3", append([]string{"-c", addr, "-J"}, args...)...)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		return r, err
+	}
+	if r.Error != "" {
+		return r, errors.New(r.Error) // which is no failure to iperf3
+	}
+	return r, nil
 }
 
 // iperfReport is what is read of it.
