@@ -188,7 +188,9 @@ func (e *Engine) SetPolicies(policies []sad.Policy) error {
 		return gone
 	})
 	e.publish(func(t *tables) {
-		t.policies, t.index = ordered, newIndex(ordered)
+		t.policies = ordered
+		t.local = newIndex(ordered, func(p *policy) []sad.Selector { return p.LocalTS })
+		t.remote = newIndex(ordered, func(p *policy) []sad.Selector { return p.RemoteTS })
 		t.number()
 		for i, part := range t.in {
 			kept := maps.Clone(part)

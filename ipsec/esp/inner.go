@@ -17,14 +17,6 @@ type flow struct {
 	opaque bool
 }
 
-// remote is the address of the other side.
-func (f *flow) remote(out bool) netip.Addr {
-	if out {
-		return f.dst
-	}
-	return f.src
-}
-
 // Upper protocols with ports, or with a type and code.
 const (
 	protoTCP, protoUDP, protoSCTP, protoDCCP, protoUDPLite = 6, 17, 132, 33, 136

@@ -3,12 +3,14 @@ package esp
 import (
 	"net/netip"
 	"slices"
+
+	"gatehouse/ipsec/sad"
 )
 
-// index finds the policies that can match an address of the other side, so that
-// the first packet of a flow costs little however many there are. The address
-// space of both families is cut at every end of a policy's remote selectors; for
-// each piece the policies that cover it are known.
+// index finds the policies that can match an address of one side, so that the
+// first packet of a flow costs little however many there are. The address space of
+// both families is cut at every end of a policy's selectors; for each piece the
+// policies that cover it are known.
 type index struct {
 	from []netip.Addr // where the pieces begin, ascending
 	of   [][]int32    // policies that cover them, ascending
@@ -18,9 +20,10 @@ type index struct {
 // widePolicy is how many pieces a policy is listed for at most.
 const widePolicy = 16
 
-func newIndex(policies []*policy) (x index) {
+// newIndex makes one of the selectors of one side.
+func newIndex(policies []*policy, side func(*policy) []sad.Selector) (x index) {
 	for _, p := range policies {
-		for _, s := range p.RemoteTS {
+		for _, s := range side(p) {
 			x.from = append(x.from, s.First)
 			if after := s.Last.Next(); after.IsValid() {
 				x.from = append(x.from, after)
@@ -32,7 +35,7 @@ func newIndex(policies []*policy) (x index) {
 	x.of = make([][]int32, len(x.from))
 	for i, p := range policies {
 		var pieces []int
-		for _, s := range p.RemoteTS {
+		for _, s := range side(p) {
 			at, _ := slices.BinarySearchFunc(x.from, s.First, netip.Addr.Compare)
 			for ; at < len(x.from) && x.from[at].Compare(s.Last) <= 0 && len(pieces) <= widePolicy; at++ {
 				pieces = append(pieces, at)
@@ -54,9 +57,9 @@ func newIndex(policies []*policy) (x index) {
 // candidates are the policies that can match, in order.
 type candidates struct{ narrow, wide []int32 }
 
-// candidates gives those for an address of the other side.
-func (x *index) candidates(remote netip.Addr) candidates {
-	at, exactly := slices.BinarySearchFunc(x.from, remote, netip.Addr.Compare)
+// candidates gives those for an address.
+func (x *index) candidates(a netip.Addr) candidates {
+	at, exactly := slices.BinarySearchFunc(x.from, a, netip.Addr.Compare)
 	if !exactly {
 		at--
 	}
@@ -65,6 +68,22 @@ func (x *index) candidates(remote netip.Addr) candidates {
 	}
 	return candidates{x.of[at], x.wide}
 }
+
+// candidates are those of the side that says more: a hub has many remote networks,
+// and who reaches everything by tunnels has many local ones.
+func (t *tables) candidates(f *flow, out bool) candidates {
+	local, remote := f.dst, f.src
+	if out {
+		local, remote = f.src, f.dst
+	}
+	near, far := t.local.candidates(local), t.remote.candidates(remote)
+	if near.len() < far.len() {
+		return near
+	}
+	return far
+}
+
+func (c *candidates) len() int { return len(c.narrow) + len(c.wide) }
 
 // next gives the number of the next one, or -1.
 func (c *candidates) next() (n int32) {

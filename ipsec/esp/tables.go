@@ -19,7 +19,8 @@ type tables struct {
 	// ten thousand copies a few.
 	in       [256]map[saKey]*inbound
 	policies []*policy
-	index    index
+	// local and remote find policies by the addresses of one side.
+	local, remote index
 	// demands are the labels that packets can carry; the position is that of the
 	// bit in a set of labels.
 	demands []*policy
@@ -140,7 +141,7 @@ func anyContains(selectors []sad.Selector, f *flow, src bool) bool {
 // that the packet carries.
 func (t *tables) lookUp(f *flow, out bool) (*policy, uint16) {
 	labels := t.labels(f, out)
-	of := t.index.candidates(f.remote(out))
+	of := t.candidates(f, out)
 	for n := of.next(); n >= 0; n = of.next() {
 		p := t.policies[n]
 		if p.Action == sad.Demand || len(p.Labels) > 0 && p.labels&labels == 0 {
@@ -158,7 +159,7 @@ func (t *tables) labels(f *flow, out bool) (all uint16) {
 	if len(t.demands) == 0 {
 		return 0
 	}
-	of := t.index.candidates(f.remote(out))
+	of := t.candidates(f, out)
 	for n := of.next(); n >= 0; n = of.next() {
 		p := t.policies[n]
 		if p.Action == sad.Demand && p.Way.Takes(out) && p.Class.Has(f.dscp, f.label) && matches(p.LocalTS, p.RemoteTS, f, out) {
