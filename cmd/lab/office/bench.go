@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,7 +39,8 @@ func iperfOnce(ctx context.Context, from, to *Host, addr string, args ...string)
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
+	_, report, _ := strings.Cut(out, "{") // in front of it come warnings
+	if err := json.Unmarshal([]byte("{"+report), &r); err != nil {
 		return r, err
 	}
 	if r.Error != "" {
