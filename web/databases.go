@@ -46,8 +46,8 @@ type Association struct {
 	Soft Bound  `json:"soft,omitzero"`
 	Hard Bound  `json:"hard,omitzero"`
 	Then string `json:"then"`
-	// PathMTU in bytes is what the way was found to carry; 0: no packet was too
-	// long so far.
+	// PathMTU in bytes is what the way was found to carry; 0: not known, as no
+	// packet was too long so far.
 	PathMTU int `json:"path_mtu,omitempty"`
 	// Near and Far are the selectors, here and there.
 	Near []string `json:"near"`

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/ipsec"
 	"gatehouse/ipsec/planetest"
+	"gatehouse/ipsec/sad"
 	"gatehouse/store"
 )
 
@@ -148,7 +149,16 @@ func (b *between) pass(t *testing.T, mode string, v6 bool) {
 			expected += pings
 		}
 	}
+	shown, total := b.m.Associations(func(ipsec.Association) bool { return true }, 0, 10)
+	for _, a := range shown {
+		if a.Direction == sad.Out && b.hosts[0].Kind.Name == kernelPlane && (a.Usage.PathMTU > 1500 || a.Usage.PathMTU < 1400) {
+			t.Errorf("%s: the way is said to carry %d bytes", a.Owner, a.Usage.PathMTU)
+		}
+	}
 	all := b.m.ManualStatus()
+	if total != len(all) {
+		t.Errorf("the database has %d SAs, not %d", total, len(all))
+	}
 	if len(all) < 2 {
 		t.Fatalf("SAs: %+v", all)
 	}

@@ -28,8 +28,9 @@ var arrows = map[string][]string{
 	"ipsec/ike":      {"ipsec/wire", "ipsec/crypto", "ipsec/sad", "ipsec/auth"},
 	// A scripted peer: it speaks to the state machine in memory.
 	"ipsec/ike/conformance": {"ipsec/wire", "ipsec/crypto", "ipsec/sad", "ipsec/auth", "ipsec/ike"},
-	"ipsec/esp":             {"ipsec/crypto", "ipsec/sad"},
-	"ipsec/xfrm":            {"ipsec/crypto", "ipsec/sad"},
+	"ipsec/pathmtu":         {},
+	"ipsec/esp":             {"ipsec/crypto", "ipsec/sad", "ipsec/pathmtu"},
+	"ipsec/xfrm":            {"ipsec/crypto", "ipsec/sad", "ipsec/pathmtu"},
 	"ipsec/planetest":       {"ipsec/crypto", "ipsec/sad"},
 	"ipsec/wycheproof":      {},
 	"ipsec":                 {"ipsec/..."},

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gatehouse/ipsec/pathmtu"
 	"gatehouse/ipsec/sad"
 )
 
@@ -56,7 +57,7 @@ type Engine struct {
 
 	raw    *rawSockets // nil without the right to open them
 	noRaw  error       // why it is nil
-	prober *prober
+	prober *pathmtu.Prober
 
 	tables atomic.Pointer[tables]
 	// changing guards the following and serialises changes of the tables.
@@ -87,7 +88,7 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	e.port = e.udp4.port()
-	if e.prober, err = openProber(cfg.Mark); err != nil {
+	if e.prober, err = pathmtu.Open(cfg.Mark); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	e.raw, e.noRaw = openRaw(cfg.Mark)
@@ -143,7 +144,7 @@ func (e *Engine) Close() error {
 			}
 		}
 		if e.prober != nil {
-			e.prober.close()
+			e.prober.Close()
 		}
 		if e.raw != nil {
 			err = errors.Join(err, e.raw.close())

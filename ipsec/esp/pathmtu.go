@@ -2,13 +2,8 @@ package esp
 
 import (
 	"encoding/binary"
-	"fmt"
-	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"gatehouse/ipsec/sad"
 )
@@ -53,59 +48,6 @@ func (m *pathMTU) now(now int64) int {
 		return 0
 	}
 	return int(n)
-}
-
-// prober asks the kernel for the MTU of routes, by sockets that are connected
-// and never send. They are opened with the others, in the same namespace.
-type prober struct {
-	mu     sync.Mutex
-	v4, v6 int
-}
-
-func openProber(mark uint32) (*prober, error) {
-	p := &prober{v4: -1, v6: -1}
-	for family, fd := range map[int]*int{unix.AF_INET: &p.v4, unix.AF_INET6: &p.v6} {
-		s, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err == nil {
-			*fd = s
-			if mark != 0 {
-				err = unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_MARK, int(mark))
-			}
-		}
-		if err != nil {
-			p.close()
-			return nil, fmt.Errorf("open a socket to ask for path MTUs: %w", err)
-		}
-	}
-	return p, nil
-}
-
-func (p *prober) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, fd := range []*int{&p.v4, &p.v6} {
-		if *fd >= 0 {
-			unix.Close(*fd)
-			*fd = -1
-		}
-	}
-}
-
-// mtu is that of the route to an address, as the kernel has learned it.
-func (p *prober) mtu(remote netip.Addr) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	const discard = 9 // any port will do
-	if remote.Is4() {
-		if err := unix.Connect(p.v4, &unix.SockaddrInet4{Addr: remote.As4(), Port: discard}); err != nil {
-			return 0, err
-		}
-		return unix.GetsockoptInt(p.v4, unix.IPPROTO_IP, unix.IP_MTU)
-	}
-	if err := unix.Connect(p.v6, &unix.SockaddrInet6{Addr: remote.As16(), Port: discard}); err != nil {
-		return 0, err
-	}
-	return unix.GetsockoptInt(p.v6, unix.IPPROTO_IPV6, unix.IPV6_MTU)
 }
 
 // leastInner is the least room for a packet that is believed (RFC 791 section

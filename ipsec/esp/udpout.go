@@ -192,7 +192,7 @@ func (o *udpOutbox) alone(r *udpRun, v unix.Iovec, source bool) error {
 // learn asks the kernel for the MTU of the way that an SA goes, after it has
 // refused a packet.
 func (e *Engine) learn(sa *outbound) {
-	if mtu, err := e.prober.mtu(sa.Remote); err == nil {
+	if mtu, err := e.prober.MTU(sa.Remote); err == nil {
 		sa.path.learn(mtu, sa.Local.Is6(), time.Now())
 	}
 }

@@ -164,6 +164,6 @@ type Usage struct {
 	// Last is when the last good packet passed; zero if none did.
 	Last time.Time
 	// PathMTU is the longest packet in bytes that the way of an outbound SA is
-	// known to carry (RFC 4301 section 8.2); 0 as long as none was too long.
+	// known to carry (RFC 4301 section 8.2); 0 if that is not known.
 	PathMTU int
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"gatehouse/ipsec/pathmtu"
 	"gatehouse/ipsec/sad"
 )
 
@@ -48,6 +49,7 @@ type Plane struct {
 	statistics *statistics
 	// devices are asked whether they encrypt.
 	devices *devices
+	prober     *pathmtu.Prober
 
 	mu       sync.Mutex
 	policies []sad.Policy
@@ -110,6 +112,9 @@ func Open(cfg Config) (*Plane, error) {
 	if err == nil {
 		p.statistics, err = openStatistics()
 	}
+	if err == nil {
+		p.prober, err = pathmtu.Open(0)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -127,6 +132,9 @@ func (p *Plane) Close() error {
 	}
 	if p.news != nil {
 		errs = append(errs, p.news.Close())
+	}
+	if p.prober != nil {
+		p.prober.Close()
 	}
 	return errors.Join(append(errs, p.statistics.close(), p.conn.close())...)
 }
@@ -424,6 +432,11 @@ func (p *Plane) Usage(id sad.ID) (sad.Usage, bool) {
 		p.cfg.Log.Warn("cannot read an SA", "spi", id.SPI, "err", err)
 	}
 	u.Packets, u.Bytes = u.Packets-before.Packets, u.Bytes-before.Bytes
+	if sa.Direction == sad.Out {
+		if mtu, unreachable := p.prober.MTU(sa.Remote); unreachable == nil {
+			u.PathMTU = mtu
+		}
+	}
 	return u, err == nil
 }
 

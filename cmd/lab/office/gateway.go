@@ -185,6 +185,21 @@ func (g *Gateway) Status(ctx context.Context) (web.Status, error) {
 	return st, json.Unmarshal([]byte(out), &st)
 }
 
+// Databases are the SAs and policies in force, as the running gateway tells them.
+func (g *Gateway) Databases(ctx context.Context) (sas []web.Association, policies []web.PolicyInForce, err error) {
+	out, err := g.tool(ctx, nil, "ipsec", "sas", "--json")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &sas)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if out, err = g.tool(ctx, nil, "ipsec", "policies", "--json"); err == nil {
+		err = json.Unmarshal([]byte(out), &policies)
+	}
+	return sas, policies, err
+}
+
 // Tunnel is the state of one branch.
 func (g *Gateway) Tunnel(ctx context.Context, branch string) (web.Tunnel, error) {
 	st, err := g.Status(ctx)

@@ -7,18 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"gatehouse/store"
+	"gatehouse/web"
 )
 
 // byHand joins the offices without any key exchange: by ESP between their
 // networks, then by AH around ESP and by AH alone between the gateways. A
 // power cut loses no packet to the replay check.
-func byHand(ctx context.Context, l *Office) (string, error) {
-	seen, err := l.networksByHand(ctx)
+func byHand(ctx context.Context, l *Office) (seen string, err error) {
+	seen, err = l.networksByHand(ctx)
 	if err == nil {
 		var more string
 		more, err = l.hostsByHand(ctx)
@@ -26,6 +28,10 @@ func byHand(ctx context.Context, l *Office) (string, error) {
 	}
 	back := errors.Join(l.Branch.Configure(ctx, branchDocument(psk, rekeyInChecks)), l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks)),
 		l.HQ.WaitUp(ctx, "branch"), l.HQPC.reaches(ctx, branchPC))
+	if back == nil {
+		// Tunnels by IKE are in the same databases.
+		back = l.listed(ctx, "branch", false)
+	}
 	return seen, errors.Join(err, back)
 }
 
@@ -53,6 +59,7 @@ func (l *Office) networksByHand(ctx context.Context) (string, error) {
 	}
 	frames, err := wire.Stop()
 	carried, lost := l.countedByHand(ctx, 2)
+	lost = errors.Join(lost, l.listed(ctx, "esp-out", true))
 	if err := errors.Join(append(faults, err, lost)...); err != nil {
 		return "", err
 	}
@@ -105,6 +112,25 @@ func (l *Office) countedByHand(ctx context.Context, want int) (carried uint64, e
 		}
 	}
 	return carried, errors.Join(faults...)
+}
+
+// listed looks for a policy of hq in the databases, and for SAs of its that
+// carried something.
+func (l *Office) listed(ctx context.Context, policy string, byHand bool) error {
+	sas, policies, err := l.HQ.Databases(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(policies, func(p web.PolicyInForce) bool { return p.Name == policy })
+	if i < 0 || policies[i].Place != i+1 || policies[i].Action != "protect" || policies[i].ByHand != byHand || policies[i].SAs == 0 || policies[i].PacketsOut == 0 {
+		return fmt.Errorf("policy %s is not what it should be: %+v", policy, policies)
+	}
+	if !slices.ContainsFunc(sas, func(a web.Association) bool {
+		return a.Policy == policy && a.ByHand == byHand && a.Direction == "out" && a.Packets > 0 && a.Sequence > 0 && a.Algorithms != "" && !a.Since.IsZero()
+	}) {
+		return fmt.Errorf("no SA of %s has sent anything: %+v", policy, sas)
+	}
+	return nil
 }
 
 // only judges that nothing but one protocol goes between the gateways, besides
