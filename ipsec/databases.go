@@ -74,16 +74,21 @@ func (m *Manager) Associations(match func(Association) bool, offset, limit int) 
 	for i, p := range m.spd {
 		places[p.ID] = i
 	}
-	var all []Association
-	usage := map[sad.ID]func() sad.Usage{}
+	type found struct {
+		*Association // what is sorted should be small
+		carried      func() sad.Usage
+	}
+	var all []found
 	take := func(a Association, carried func() sad.Usage) {
 		a.place = places[a.Policy]
 		if a.place < len(m.spd) {
 			a.Entry = m.spd[a.place].Name
 		}
-		if match(a) {
-			all = append(all, a)
-			usage[a.SA.ID()] = carried
+		if !match(a) {
+			return
+		}
+		if total++; limit > 0 { // else they are only counted
+			all = append(all, found{&a, carried})
 		}
 	}
 	for id, h := range m.sad {
@@ -115,17 +120,17 @@ func (m *Manager) Associations(match func(Association) bool, offset, limit int) 
 			})
 		}
 	}
-	slices.SortFunc(all, func(a, b Association) int {
+	slices.SortFunc(all, func(a, b found) int {
 		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.Owner, b.Owner), -cmp.Compare(a.Direction, b.Direction),
 			a.Since.Compare(b.Since), cmp.Compare(a.SPI, b.SPI), cmp.Compare(a.Protocol, b.Protocol))
 	})
-	total = len(all)
-	all = all[min(max(offset, 0), total):]
+	all = all[min(max(offset, 0), len(all)):]
 	all = all[:min(max(limit, 0), len(all))]
-	for i := range all {
-		all[i].Usage = usage[all[i].SA.ID()]()
+	for _, f := range all {
+		f.Usage = f.carried()
+		part = append(part, *f.Association)
 	}
-	return all, total
+	return part, total
 }
 
 // Entry is an entry of the SPD in force (RFC 4301 section 4.4.1) and what it did.

@@ -1,6 +1,7 @@
 package ipsec
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,4 +93,20 @@ func TestTheDatabasesShowBothKindsOfSAs(t *testing.T) {
 			t.Errorf("%d policies are left", n)
 		}
 	})
+}
+
+// BenchmarkAPageOfTenThousandSAs is what one look at the page costs.
+func BenchmarkAPageOfTenThousandSAs(b *testing.B) {
+	wire := &cable{ends: map[netip.Addr]*Manager{}}
+	s := newSide(wire, hqAddr, 0x1000)
+	c := newConnection(s.Manager, connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24"))
+	owner := &session{m: s.Manager, conn: c}
+	for i := range 10_000 {
+		s.owned(owner, sad.SA{SPI: sad.SPI(0x10000 + i), Protocol: sad.ESP, Direction: sad.Direction(i % 2), Local: hqAddr, Remote: branchAddr, Policy: 1})
+	}
+	for b.Loop() {
+		if part, total := s.Associations(func(Association) bool { return true }, 5000, 50); total != 10_000 || len(part) != 50 {
+			b.Fatalf("%d of %d", len(part), total)
+		}
+	}
 }

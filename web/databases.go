@@ -120,7 +120,8 @@ type databasePage struct {
 	Back, More         string
 }
 
-// glance fills in the numbers that both pages begin with.
+// glance fills in the numbers that both pages begin with; a limit of 0 only
+// counts.
 func (s *server) glance(r *http.Request, p *databasePage) error {
 	var err error
 	if _, p.SAs, err = s.Gateway.Associations(r.Context(), "", 0, 0); err != nil {
