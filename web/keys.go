@@ -150,7 +150,11 @@ func (s *server) exported(r *http.Request, o keysOrder) (store.OtherSide, error)
 	if found != nil {
 		return store.OtherSide{}, found
 	}
-	return s.Store.OtherSide(r.Context(), o.Policies...)
+	shown, err := s.Store.OtherSide(r.Context(), o.Policies...)
+	if errors.Is(err, store.ErrNotFound) {
+		return shown, store.ValidationError{{Field: "policies", Code: "unknown", Message: "There is no such policy any more: " + err.Error() + "."}}
+	}
+	return shown, err
 }
 
 // proves checks the password of the account that is logged in, with the limits

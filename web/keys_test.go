@@ -82,7 +82,7 @@ func TestKeysAreShownOnceAndThenOnlyToWhoProvesHimself(t *testing.T) {
 		"not confirmed":      {[]string{"policies", "york-out", "password", testPassword}, `href="#keys"`},
 		"no password":        {[]string{"policies", "york-out", "keys", "on"}, `href="#password"`},
 		"another password":   {[]string{"policies", "york-out", "keys", "on", "password", "not this one"}, "This is not your password."},
-		"a policy of nobody": {[]string{"policies", "nobody", "keys", "on", "password", testPassword}, "There is no such page"},
+		"a policy of nobody": {[]string{"policies", "nobody", "keys", "on", "password", testPassword}, "There is no such policy any more: policy nobody"},
 	} {
 		a := b.post(export, row.fields...)
 		if a.code == http.StatusOK || strings.Contains(a.body, key) || !strings.Contains(a.body, row.says) {
