@@ -49,7 +49,7 @@ type Plane struct {
 	statistics *statistics
 	// devices are asked whether they encrypt.
 	devices *devices
-	prober     *pathmtu.Prober
+	prober  *pathmtu.Prober
 
 	mu       sync.Mutex
 	policies []sad.Policy
