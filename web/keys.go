@@ -61,6 +61,13 @@ func (s *server) makeKeys(w http.ResponseWriter, r *http.Request) {
 	var found store.ValidationError
 	switch {
 	case errors.As(err, &found):
+		for i, f := range found {
+			for _, info := range store.ByHandInfo().Fields {
+				if info.Name == fieldBase(f.Field) {
+					found[i].Message = labelOf(info) + ": " + f.Message
+				}
+			}
+		}
 		s.keysForm(w, r, http.StatusUnprocessableEntity, values, formErrors(found))
 	case err != nil:
 		s.fail(w, r, err)

@@ -61,7 +61,7 @@ func TestKeysAreShownOnceAndThenOnlyToWhoProvesHimself(t *testing.T) {
 		t.Errorf("a cache may keep the keys: %v", made.header)
 	}
 	// The same form once more makes no second pair, and shows nothing.
-	b.post("/ipsec/keys", forYork...).want(t, http.StatusUnprocessableEntity, `href="#name"`, "is used twice")
+	b.post("/ipsec/keys", forYork...).want(t, http.StatusUnprocessableEntity, `href="#name"`, "Name: &#34;york-esp-out&#34; is used twice")
 	for _, path := range []string{
 		"/objects/manual-sas", "/objects/manual-sas/edit?name=york-esp-out", "/api/v1/objects/manual-sas/item?name=york-esp-out",
 		"/changes", "/audit", "/ipsec/keys/export?policy=york-out", "/api/v1/status",

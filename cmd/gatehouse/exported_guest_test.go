@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -202,25 +203,21 @@ func TestKernelExportedCommandsMakeTheOtherSide(t *testing.T) {
 	})
 }
 
-// TestKernelExportedAlgorithms types each algorithm that keys can be given to.
+// TestKernelExportedAlgorithms types each algorithm that keys can be given to, an
+// integrity check beside each encryption.
 func TestKernelExportedAlgorithms(t *testing.T) {
 	b := newBetween(t, userspacePlane)
-	try := func(name string, edit func(*store.ManualSA)) {
-		t.Run(name, func(t *testing.T) {
+	encryptions, integrities := store.AlgorithmsByHand()
+	checks := slices.Sorted(maps.Keys(integrities))
+	for i, encryption := range slices.Sorted(maps.Keys(encryptions)) {
+		integrity := checks[i%len(checks)]
+		t.Run(encryption+" with "+integrity, func(t *testing.T) {
 			b.typed(t, b.make(t, store.ByHand{Mode: "tunnel"}, false, func(s *store.ManualSA) {
-				s.Legacy = true
-				edit(s)
+				all := s.IntegrityKey + s.EncryptionKey
+				s.Legacy, s.Encryption, s.Integrity = true, encryption, integrity
+				s.EncryptionKey, s.IntegrityKey = all[64:][:2*encryptions[encryption]], all[:2*integrities[integrity]]
 			}))
 			b.pass(t, "tunnel", false)
-		})
-	}
-	encryptions, integrities := store.AlgorithmsByHand()
-	for name, length := range encryptions {
-		try(name, func(s *store.ManualSA) { s.Encryption, s.EncryptionKey = name, s.IntegrityKey[:2*length] })
-	}
-	for name, length := range integrities {
-		try(name, func(s *store.ManualSA) {
-			s.Integrity, s.IntegrityKey = name, (s.IntegrityKey + s.EncryptionKey)[:2*length]
 		})
 	}
 }
