@@ -171,7 +171,7 @@ func TestBrokenAlgorithmsTakeAChoiceThatIsRed(t *testing.T) {
 	b.post("/branches/new", weak...).want(t, http.StatusUnprocessableEntity, `href="#esp_proposals"`, "3des can be broken")
 	b.post("/branches/new", append(weak, "algorithms", "legacy")...).want(t, http.StatusSeeOther)
 	b.get("/branches/york").want(t, http.StatusOK, `<p class="callout bad"><strong>Its algorithms can be broken.</strong>`)
-	b.get("/branches").want(t, http.StatusOK, `<span class="status bad"><span aria-hidden="true">▲</span> Its algorithms can be broken</span>`)
+	b.get("/branches").want(t, http.StatusOK, `<span class="status bad wraps"><span aria-hidden="true">▲</span> Its algorithms can be broken</span>`)
 	b.get("/objects/branches").want(t, http.StatusOK, `<span class="status bad">Its algorithms can be broken</span>`)
 	// A program that takes the choice away again meets the same refusal.
 	req, err := http.NewRequest(http.MethodPut, s.URL+"/api/v1/objects/branches/item?name=york", strings.NewReader(
