@@ -28,6 +28,12 @@ failed=0
 guest ./firewall bookworm '^TestKernel' &
 guest ./firewall trixie '^TestKernel' || failed=1
 wait $! || failed=1
+# The commands that the page shows for the other side of keys made by hand, typed
+# into a plain Linux.
+byhand=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,cbc,dummy
+guest ./cmd/gatehouse bookworm --modules "$byhand" '^TestKernelExportedCommands' &
+guest ./cmd/gatehouse trixie --modules "$byhand" '^TestKernel(ExportedAlgorithms|OtherKeys)' || failed=1
+wait $! || failed=1
 # The whole gateway, two of it, on the kernel's own IPsec.
 office=esp4,esp6,xfrm_interface,xfrm_user,tun,veth,authenc,echainiv,seqiv,gcm,cbc,sha256_generic,bridge,nft_fib_inet,nfnetlink_log
 PATH=$PWD/build:$PATH guest ./cmd/lab/office trixie --cpus 2 --memory 1500 --with gatehouse --modules "$office" '^TestKernelCarries' &
