@@ -10,7 +10,8 @@ const widths = [390, 768, 1280];
 const schemes = ["light", "dark"];
 const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-let lab, browser, cookies;
+let lab, browser, cookies, made = 0;
+const own = "203.0.113.2"; // of the gateway
 
 before(async () => {
   lab = await startLab();
@@ -44,8 +45,45 @@ before(async () => {
   await page.getByLabel("Action").selectOption("drop");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL("**/objects/rules");
+  await page.goto("/branches/new");
+  await page.getByLabel("Name", { exact: true }).fill("old");
+  await page.getByLabel("Their address").fill("198.51.100.97");
+  await page.getByLabel("Their networks").fill("10.19.0.0/24");
+  await page.getByLabel("Shared key", { exact: true }).fill("a key for the screenshots");
+  await page.getByRole("radio", { name: /^Legacy/ }).check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL("**/branches/old");
+  await makeKeys(page, "hull");
+  await page.goto("/objects/manual-sas/new");
+  await page.getByLabel("Name", { exact: true }).fill("relic");
+  await page.getByLabel("Direction", { exact: true }).selectOption("out");
+  await page.getByLabel("Protocol", { exact: true }).selectOption("esp");
+  await page.getByLabel("Mode", { exact: true }).selectOption("tunnel");
+  await page.getByLabel("Source", { exact: true }).fill(own);
+  await page.getByLabel("Destination", { exact: true }).fill("198.51.100.98");
+  await page.getByLabel("SPI", { exact: true }).fill("4096");
+  await page.getByLabel("Encryption", { exact: true }).selectOption("3des-cbc");
+  await page.getByLabel("Encryption key").fill("0123456789abcdef13579bdf02468ace1122334455667789");
+  await page.getByLabel("Integrity check", { exact: true }).selectOption("hmac-md5");
+  await page.getByLabel("Integrity key").fill("00112233445566778899aabbccddee01");
+  await page.getByText("Lifetime and peculiarities").click();
+  await page.getByLabel("Broken algorithms").check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL("**/objects/manual-sas");
   cookies = await page.context().storageState();
 });
+
+// makeKeys asks for keys for both directions, by the page.
+async function makeKeys(page, name) {
+  await page.goto("/ipsec/keys");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Address of this gateway").selectOption(own);
+  await page.getByLabel("Address of the other side").fill("198.51.100.98");
+  await page.getByLabel("Networks here").fill("10.1.0.0/24");
+  await page.getByLabel("Networks there").fill("10.66.0.0/24");
+  await page.getByRole("button", { name: "Make keys" }).click();
+  await page.getByText("shown only now").waitFor();
+}
 
 after(async () => {
   await browser?.close();
@@ -78,6 +116,26 @@ const views = [
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("There is a problem").waitFor();
   } },
+  { name: "branch-legacy", path: "/branches/old" },
+  { name: "branch-legacy-edit", path: "/branches/old/edit" },
+  { name: "sas", path: "/ipsec/sas" },
+  { name: "sas-none", path: "/ipsec/sas?q=nothing" },
+  { name: "policies-in-force", path: "/ipsec/policies" },
+  { name: "keys", path: "/ipsec/keys", prepare: (page) => page.getByText("Algorithms", { exact: true }).click() },
+  { name: "keys-wrong", path: "/ipsec/keys", status: 422, prepare: async (page) => {
+    await page.getByLabel("Name", { exact: true }).fill("hull");
+    await page.getByRole("button", { name: "Make keys" }).click();
+    await page.getByText("There is a problem").waitFor();
+  } },
+  { name: "keys-shown", path: "/ipsec/keys", prepare: (page) => makeKeys(page, `shown-${++made}`) },
+  { name: "keys-export", path: "/ipsec/keys/export?policy=hull-out" },
+  { name: "keys-export-wrong", path: "/ipsec/keys/export", status: 422, prepare: async (page) => {
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByText("There is a problem").waitFor();
+  } },
+  { name: "manual-sas", path: "/objects/manual-sas" },
+  { name: "manual-sa-legacy", path: "/objects/manual-sas/edit?name=relic" },
+  { name: "manual-policies", path: "/objects/policies" },
   { name: "branch-delete", path: "/branches/branch/delete" },
   { name: "branch-delete-dialog", path: "/branches/branch", prepare: (page) => page.getByRole("link", { name: "Delete" }).click() },
   { name: "objects-all", path: "/objects" },
