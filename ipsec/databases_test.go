@@ -99,7 +99,10 @@ func TestTheDatabasesShowBothKindsOfSAs(t *testing.T) {
 func BenchmarkAPageOfTenThousandSAs(b *testing.B) {
 	wire := &cable{ends: map[netip.Addr]*Manager{}}
 	s := newSide(wire, hqAddr, 0x1000)
-	c := newConnection(s.Manager, connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24"))
+	c, err := newConnection(s.Manager, connection0("leeds", branchAddr.String(), true, key, "10.1.0.0/24", "10.2.0.0/24"))
+	if err != nil {
+		b.Fatal(err)
+	}
 	owner := &session{m: s.Manager, conn: c}
 	for i := range 10_000 {
 		s.owned(owner, sad.SA{SPI: sad.SPI(0x10000 + i), Protocol: sad.ESP, Direction: sad.Direction(i % 2), Local: hqAddr, Remote: branchAddr, Policy: 1})
