@@ -50,6 +50,7 @@ func compile(p Policy, linear bool) (Ruleset, error) {
 	c.uplinks()
 	c.clamp()
 	c.leakGuard()
+	c.labels()
 	c.destinationNAT()
 	c.synProxy()
 	c.sourceNAT()

@@ -112,6 +112,9 @@ func (d *Decider) explain(f Flow) Decision {
 		return Decision{Action: Drop, ID: idBogon}
 	}
 	f = f.complete()
+	if id, refused := d.refusedByLabel(f, from, to); refused {
+		return Decision{Action: Drop, ID: id}
+	}
 	if to != ZoneGateway && f.overICMPOf() && neverForwarded(familyOf(f.Source), f.ICMPType) {
 		return Decision{Action: Drop, ID: idICMP}
 	}
@@ -217,25 +220,27 @@ func (d *Decider) has(a netip.Addr, networks []netip.Prefix, lists []string) boo
 }
 
 func (r Rule) serves(f Flow) bool {
-	return slices.ContainsFunc(r.services(), func(s Service) bool {
-		switch s.Protocol {
-		case AnyProtocol:
-			return true
-		case OtherProtocol:
-			return slices.ContainsFunc(s.Numbers, func(n NumberRange) bool { return n.First <= f.Protocol && f.Protocol <= n.Last })
-		case ICMP:
-			return f.overICMPOf() && (len(s.Messages) == 0 || slices.ContainsFunc(s.Messages, func(m Message) bool {
-				return m.V6 == f.Source.Is6() && m.Type == f.ICMPType && (m.Code == AnyCode || m.Code == int(f.ICMPCode))
-			}))
-		case TCP:
-			if transport(f.Protocol) != overTCP {
-				return false
-			}
-		case UDP:
-			if transport(f.Protocol) != overUDP {
-				return false
-			}
+	return slices.ContainsFunc(r.services(), func(s Service) bool { return s.serves(f) })
+}
+
+func (s Service) serves(f Flow) bool {
+	switch s.Protocol {
+	case AnyProtocol:
+		return true
+	case OtherProtocol:
+		return slices.ContainsFunc(s.Numbers, func(n NumberRange) bool { return n.First <= f.Protocol && f.Protocol <= n.Last })
+	case ICMP:
+		return f.overICMPOf() && (len(s.Messages) == 0 || slices.ContainsFunc(s.Messages, func(m Message) bool {
+			return m.V6 == f.Source.Is6() && m.Type == f.ICMPType && (m.Code == AnyCode || m.Code == int(f.ICMPCode))
+		}))
+	case TCP:
+		if transport(f.Protocol) != overTCP {
+			return false
 		}
-		return len(s.Ports) == 0 || slices.ContainsFunc(s.Ports, func(p PortRange) bool { return within(p, f.Port) })
-	})
+	case UDP:
+		if transport(f.Protocol) != overUDP {
+			return false
+		}
+	}
+	return len(s.Ports) == 0 || slices.ContainsFunc(s.Ports, func(p PortRange) bool { return within(p, f.Port) })
 }

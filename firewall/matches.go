@@ -335,6 +335,17 @@ func (loopedBack) exprs(setNames) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: register}, equals([]byte{unix.PACKET_LOOPBACK})}
 }
 
+// metaSecPath is NFT_META_SECPATH of the kernel's nf_tables.h.
+const metaSecPath = 25
+
+// wasProtected matches what came by an SA of the kernel.
+type wasProtected struct{}
+
+func (wasProtected) text() string { return "meta ipsec exists" }
+func (wasProtected) exprs(setNames) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: metaSecPath, Register: register}, equals([]byte{1})}
+}
+
 // toBeProtected matches what the kernel will encrypt on its way out: it passes
 // postrouting once more under the device of the encrypted packet.
 type toBeProtected struct{}

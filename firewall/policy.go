@@ -33,6 +33,8 @@ type Policy struct {
 	// Tunnels are the networks joined by IPsec. Traffic to Remote may leave
 	// by TunnelDevice only, and traffic from Remote may enter by it only.
 	Tunnels []Tunnel
+	// Labels are on what may pass by IPsec alone.
+	Labels []Label
 	// TunnelZones divide what is behind TunnelDevice into zones of their own;
 	// the first that holds an address has it, the rest is the zone "vpn".
 	TunnelZones []TunnelZone

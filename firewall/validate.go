@@ -27,6 +27,7 @@ const (
 	idFlood          = "flood"           // more connections than a source on wan may have
 	idDHCP           = "dhcp"            // DHCP for the gateway, as server or client
 	idAllowed        = "allowed-"        // and both zones: the matrix allows it
+	idLabel          = "label-"          // and a label: not protected as it demands
 	idOver           = "over-"           // and a rule's ID: beyond what it allows
 )
 
@@ -40,7 +41,7 @@ func Reserved(id string) bool {
 		idBogon, idBogonOut, idICMP, idBanned, idFlood, idDHCP:
 		return true
 	}
-	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed) || strings.HasPrefix(id, idOver)
+	return strings.HasPrefix(id, idSpoof) || strings.HasPrefix(id, idAllowed) || strings.HasPrefix(id, idOver) || strings.HasPrefix(id, idLabel)
 }
 
 // validate refuses what cannot be compiled or would not mean what it says.
@@ -148,6 +149,17 @@ func (p Policy) validate() error {
 	for _, k := range p.IKE {
 		if a := k.Peer; a.Is4In6() || a.Zone() != "" {
 			errs = append(errs, fmt.Errorf("IKE peer %s: not a plain address", a))
+		}
+	}
+	for _, l := range p.Labels {
+		if !name.MatchString(l.ID) || p.TunnelDevice == "" || len(l.Networks)+len(l.Services) == 0 {
+			errs = append(errs, fmt.Errorf("label %q: it needs a name, networks or services, and a tunnel device", l.ID))
+		}
+		errs = append(errs, List{ID: l.ID, Ranges: l.Networks}.validate())
+		for _, s := range l.Services {
+			if err := s.validate(); err != nil {
+				errs = append(errs, fmt.Errorf("label %s: %w", l.ID, err))
+			}
 		}
 	}
 	for _, t := range p.Tunnels {

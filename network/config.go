@@ -32,8 +32,13 @@ type Link struct {
 	WAN bool
 }
 
+// MarkMask are the bits of a packet's mark that are of routing. The others tell the
+// kernel's IPsec what it cannot see itself.
+const MarkMask = 0xff
+
 // Rule sends packets with a mark by the routes of a table, of both families.
 type Rule struct {
+	// Mark is at most MarkMask.
 	Mark uint32
 	// Not means all packets but those with the mark. Such rules come after the
 	// others.

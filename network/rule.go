@@ -3,6 +3,8 @@ package network
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -21,10 +23,14 @@ func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 			errs = append(errs, fmt.Errorf("list routing rules: %w", err))
 			continue
 		}
-		have := map[Rule]netlink.Rule{}
+		have, gone := map[Rule]netlink.Rule{}, []netlink.Rule(nil)
 		for _, r := range held {
-			if r.Protocol == RouteProtocol {
+			switch {
+			case r.Protocol != RouteProtocol:
+			case r.Mask != nil && *r.Mask == MarkMask:
 				have[Rule{r.Mark, r.Invert, r.Table}] = r
+			default:
+				gone = append(gone, r) // of an earlier release, which looked at the whole mark
 			}
 		}
 		for _, r := range want {
@@ -33,6 +39,8 @@ func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 				continue
 			}
 			k := netlink.NewRule()
+			mask := uint32(MarkMask)
+			k.Mask = &mask
 			k.Family, k.Mark, k.Table, k.Priority, k.Protocol = family, r.Mark, r.Table, rulePriority, RouteProtocol
 			if r.Not {
 				k.Invert, k.Priority = true, rulePriority+1
@@ -43,13 +51,13 @@ func (a *Applier) rules(h *netlink.Handle, want []Rule) error {
 			}
 			a.log.Info("added routing rule", "mark", r.Mark, "table", r.Table)
 		}
-		for r, k := range have {
+		for _, k := range append(gone, slices.Collect(maps.Values(have))...) {
 			k.Family = family
 			if err := h.RuleDel(&k); err != nil && !errors.Is(err, unix.ENOENT) {
-				errs = append(errs, fmt.Errorf("remove the routing rule of mark %d: %w", r.Mark, err))
+				errs = append(errs, fmt.Errorf("remove the routing rule of mark %d: %w", k.Mark, err))
 				continue
 			}
-			a.log.Info("removed routing rule", "mark", r.Mark, "table", r.Table)
+			a.log.Info("removed routing rule", "mark", k.Mark, "table", k.Table)
 		}
 	}
 	return errors.Join(errs...)

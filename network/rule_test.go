@@ -3,6 +3,7 @@ package network
 import (
 	"net/netip"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,7 @@ func TestMarkedPacketsGoByATableOfTheirOwn(t *testing.T) {
 		for i, via := range []string{"2001:db8:1::1", "2001:db8:9::1"} {
 			two.Routes = append(two.Routes, Route{Destination: p("::/0"), Via: addr(via), Device: two.Links[i].Device, Table: 900 + i})
 		}
+		sh(t, "ip rule add fwmark 2 lookup 900 priority 10200 protocol "+strconv.Itoa(RouteProtocol)) // of an earlier release
 		two.Rules = []Rule{{Mark: 1, Table: 900}, {Mark: 2, Table: 901}}
 		for range 2 { // the second changes nothing
 			if err := apply(t, two); err != nil {
@@ -37,6 +39,7 @@ func TestMarkedPacketsGoByATableOfTheirOwn(t *testing.T) {
 			}
 			for _, row := range [][4]string{
 				{"-4", "198.51.100.9", "0", "203.0.113.1"}, {"-4", "198.51.100.9", "1", "203.0.113.1"}, {"-4", "198.51.100.9", "2", "192.0.2.1"},
+				{"-4", "198.51.100.9", "0x80000102", "192.0.2.1"}, // with bits that are of IPsec
 				{"-6", "2001:db8:77::9", "0", "2001:db8:1::1"}, {"-6", "2001:db8:77::9", "1", "2001:db8:1::1"}, {"-6", "2001:db8:77::9", "2", "2001:db8:9::1"},
 			} {
 				if got := way(row[0], row[1], row[2]); got != row[3] {

@@ -52,4 +52,9 @@ more='ARestart|KernelMoves|KernelPro'
 guest ./ipsec/xfrm bookworm --cpus 2 --modules "$modules" "EverySuite/(ip_xfrm_to_userspace|kernel_to_ip_xfrm)|EveryLink/(kernel_to_userspace|ip_xfrm_to_userspace)|$more" &
 guest ./ipsec/xfrm trixie --cpus 2 --modules "$modules" "EverySuite/kernel_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm)|$more" || failed=1
 wait $! || failed=1
+# Policies of both planes, with every selector: what they protect and what they
+# discard, on the way out and on the way in.
+guest ./ipsec/xfrm bookworm --modules "$modules" 'TellWhatTheyRefuse|WhatTheySay/kernel_to_userspace' &
+guest ./ipsec/xfrm trixie --modules "$modules" 'WhatTheySay/userspace_to_kernel' || failed=1
+wait $! || failed=1
 exit "$failed"

@@ -27,6 +27,7 @@ type Document struct {
 	// admin keys and orders by hand (RFC 4301 4.4).
 	ManualSAs []ManualSA `json:"manual_sas,omitempty"`
 	Policies  []Policy   `json:"policies,omitempty"`
+	Labels    []Label    `json:"labels,omitempty"`
 	// Groups say what remote users get and may reach.
 	Groups       []Group       `json:"groups,omitempty"`
 	DHCP         []DHCP        `json:"dhcp,omitempty"`

@@ -83,6 +83,14 @@ type Policy struct {
 	// Sources and Destinations are addresses, networks and ranges.
 	Sources      []AddressRange `json:"sources,omitempty"`
 	Destinations []AddressRange `json:"destinations,omitempty"`
+	// A source is also whoever holds an address of these users, or of the members of
+	// these groups or their pools, at the time. Likewise a destination.
+	SourceUsers       []string `json:"source_users,omitempty"`
+	SourceGroups      []string `json:"source_groups,omitempty"`
+	DestinationUsers  []string `json:"destination_users,omitempty"`
+	DestinationGroups []string `json:"destination_groups,omitempty"`
+	// Labels are names of Label objects: only what carries one of them.
+	Labels []string `json:"labels,omitempty"`
 	// Services are names of Service objects: protocols by name or number,
 	// destination ports, ICMP messages.
 	Services []string `json:"services,omitempty"`

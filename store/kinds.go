@@ -50,7 +50,7 @@ func init() {
 	immediate = []object{userKind, deviceKind, authorityKind, certificateKind}
 	sections = []section{
 		settingsKind, zoneKind, interfaceKind, routeKind, listKind, serviceKind, scheduleKind, defaultKind, protectionKind, ruleKind, forwardKind, natKind,
-		branchKind, childKind, manualKind, policyKind, groupKind, dhcpKind, reservationKind, hostKind,
+		branchKind, childKind, manualKind, labelKind, policyKind, groupKind, dhcpKind, reservationKind, hostKind,
 	}
 	for _, s := range sections {
 		objects = append(objects, s)

@@ -62,7 +62,7 @@ var manualKind = within(kind[ManualSA]{
 }, "manual_sas", func(d *Document) *[]ManualSA { return &d.ManualSAs })
 
 var policyKind = within(kind[Policy]{
-	info: KindInfo{Name: "policy", Area: AreaIPsec, Plural: "policies", Title: "Policy", Ordered: true, More: "Ports and traffic classes",
+	info: KindInfo{Name: "policy", Area: AreaIPsec, Plural: "policies", Title: "Policy", Ordered: true, More: "Users, labels, ports and traffic classes",
 		Help: "An entry of the security policy database: protect, bypass or discard; the first that matches decides."},
 	table:   "policies",
 	key:     func(p *Policy) string { return p.Name },
@@ -75,6 +75,12 @@ var policyKind = within(kind[Policy]{
 			choices(string(Protect), string(Bypass), string(Discard)),
 		of("sources", "the sources", func(p *Policy) any { return &p.Sources }).help("Addresses, networks and ranges, one a line; empty means any."),
 		of("destinations", "the destinations", func(p *Policy) any { return &p.Destinations }).help("What is protected on its way there goes protected or not at all."),
+		of("source_users", "the source users", func(p *Policy) any { return &p.SourceUsers }).refs("user").more().
+			help("Whoever holds an address of theirs at the time."),
+		of("source_groups", "the source groups", func(p *Policy) any { return &p.SourceGroups }).refs("group").more(),
+		of("destination_users", "the destination users", func(p *Policy) any { return &p.DestinationUsers }).refs("user").more(),
+		of("destination_groups", "the destination groups", func(p *Policy) any { return &p.DestinationGroups }).refs("group").more(),
+		of("labels", "the labels", func(p *Policy) any { return &p.Labels }).refs("label").more().help("Only what carries one of them."),
 		of("services", "the services", func(p *Policy) any { return &p.Services }).refs("service"),
 		of("source_ports", "the source ports", func(p *Policy) any { return &p.SourcePorts }).more().help("For services of tcp and udp."),
 		of("opaque", "what hides its ports", func(p *Policy) any { return &p.Opaque }).more().

@@ -70,6 +70,8 @@ func (d Document) Mirror(policies ...string) (Mirrored, error) {
 		for _, sa := range p.SAs {
 			take(sa)
 		}
+		// Who is behind an address and what is sensitive is this side's to know.
+		p.SourceUsers, p.SourceGroups, p.DestinationUsers, p.DestinationGroups, p.Labels = nil, nil, nil, nil, nil
 		p.Direction, p.Name, p.SAs = other(p.Direction), turned(p.Name), slices.Clone(p.SAs)
 		for j, sa := range p.SAs {
 			p.SAs[j] = turned(sa)

@@ -126,7 +126,8 @@ func TestWhatIsUsedCannotBeDeleted(t *testing.T) {
 	for _, c := range []struct{ kind, name, users string }{
 		{"zone", "lan", ""},
 		{"list", "list-0", "rule named-0, forward forward-0"},
-		{"service", "service-1", "rule named-1, policy policy-1"},
+		{"service", "service-1", "rule named-1, label label-1, policy policy-1"},
+		{"label", "label-1", "policy policy-1"},
 		{"manual-sa", "sa-1", "policy policy-1"},
 		{"interface", "office", "list behind-office, rule to-office, forward six-office, nat prefix-office, dhcp office"},
 		{"group", "group-0", "user alice"},

@@ -159,6 +159,12 @@ func addThings(doc *Document, r *rand.Rand, some func() int) {
 		if sa.Mode == "transport" {
 			p.Sources, p.Destinations = ranges("203.0.113.2"), ranges("198.51.100.9")
 		}
+		label := Label{Name: fmt.Sprintf("label-%d", i), Enabled: r.IntN(2) == 0, Networks: ranges("10.1.0.0/24", "fd00:9::1-fd00:9::7"), Services: []string{s.Name},
+			Algorithms: []string{"aes256gcm16", "ah-sha256"}, Note: "for few"}
+		doc.Labels, p.Labels = append(doc.Labels, label), []string{label.Name}
+		if sa.Mode == "tunnel" && i > 0 { // nothing but people use the first group
+			p.SourceGroups, p.DestinationGroups = []string{fmt.Sprintf("group-%d", i)}, []string{fmt.Sprintf("group-%d", i)}
+		}
 		doc.Policies = append(doc.Policies, p)
 		doc.Groups = append(doc.Groups, Group{Name: fmt.Sprintf("group-%d", i), Pools: prefixes(fmt.Sprintf("10.200.%d.0/24", i)),
 			Networks: prefixes("10.1.0.0/24"), DNS: []netip.Addr{addr("10.1.0.1")}, Domains: []string{"office.example"}})

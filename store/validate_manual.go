@@ -126,6 +126,7 @@ func (c *checker) manual(d Document) {
 		c.successor(at, d, s)
 	}
 	c.policies(d)
+	c.labels(d)
 }
 
 // successor checks that the SA that takes over can do so.
@@ -194,6 +195,9 @@ func (c *checker) policies(d Document) {
 // transport checks that a policy of transport mode speaks of the hosts that its
 // SA is between.
 func (c *checker) transport(at string, p Policy, s ManualSA) {
+	if len(p.SourceUsers)+len(p.SourceGroups)+len(p.DestinationUsers)+len(p.DestinationGroups) > 0 {
+		c.bad(at+".source_users", "choice", "transport mode is between hosts, not users")
+	}
 	for _, side := range []struct {
 		field string
 		all   []AddressRange
@@ -221,9 +225,9 @@ func (c *checker) policy(at string, p Policy) {
 	if len(p.SourcePorts) > 0 && len(p.Services) == 0 {
 		c.bad(at+".source_ports", "choice", "ports belong to services of tcp and udp: name one")
 	}
-	far, field := p.Destinations, ".destinations"
+	far, people, field := p.Destinations, len(p.DestinationUsers)+len(p.DestinationGroups), ".destinations"
 	if p.Direction == In {
-		far, field = p.Sources, ".sources"
+		far, people, field = p.Sources, len(p.SourceUsers)+len(p.SourceGroups), ".sources"
 	}
 	switch {
 	case p.Protection == Protect && len(p.SAs) == 0:
@@ -233,8 +237,11 @@ func (c *checker) policy(at string, p Policy) {
 	case len(p.SAs) > 2:
 		c.bad(at+".sas", "length", "at most two: ah around esp")
 	}
-	if p.Protection == Protect && len(far) == 0 {
+	if p.Protection == Protect && len(far)+people == 0 {
 		c.bad(at+field, "required", "is needed: the routes into the tunnel follow from it")
+	}
+	if p.Protection == Bypass && len(p.SourceUsers)+len(p.SourceGroups)+len(p.DestinationUsers)+len(p.DestinationGroups)+len(p.Labels) > 0 {
+		c.bad(at+".labels", "choice", "what goes past IPsec is told apart by the routes, so not by users, groups or labels")
 	}
 	if p.Protection == Bypass && len(p.Services)+len(p.DSCP)+len(p.FlowLabels) > 0 {
 		c.bad(at+".services", "choice", "what goes past IPsec is told apart by the routes, so by addresses only")

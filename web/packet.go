@@ -240,6 +240,9 @@ func because(rule string) string {
 	if over, ok := strings.CutPrefix(rule, "over-"); ok {
 		return "More than the limit of rule " + over + " lets through."
 	}
+	if label, ok := strings.CutPrefix(rule, "label-"); ok {
+		return "It carries the label " + label + " and would have passed unprotected."
+	}
 	if zones, ok := strings.CutPrefix(rule, "allowed-"); ok {
 		return "The default between its zones allows it (" + zones + ")."
 	}

@@ -77,7 +77,7 @@ const interfaceID = 0x67617465
 // open makes the plane that was chosen.
 func (c choice) open(log *slog.Logger, ike func(local, remote netip.AddrPort, msg []byte), event func(sad.Event)) (plane, error) {
 	if c.name == kernelPlane {
-		p, err := xfrm.Open(xfrm.Config{Device: tunnelDevice, IfID: interfaceID, Port: natTPort, Log: log, IKE: ike, Event: event})
+		p, err := xfrm.Open(xfrm.Config{Device: tunnelDevice, IfID: interfaceID, Port: natTPort, Mark: engineMark, Log: log, IKE: ike, Event: event})
 		if err != nil {
 			return nil, fmt.Errorf("kernel data plane: %w", err)
 		}

@@ -52,14 +52,14 @@ func compile(doc store.Document, now world, adminPort uint16) (desired, error) {
 	if d.ipsec, err = connections(doc, now.keyring); err != nil {
 		return desired{}, err
 	}
-	if d.manual, err = byHand(doc); err != nil {
+	if d.manual, err = byHand(doc, now); err != nil {
 		return desired{}, err
 	}
 	d.firewall = perimeter(doc, now, adminPort)
 	if d.ruleset, err = firewall.Compile(d.firewall); err != nil {
 		return desired{}, fmt.Errorf("firewall: %w", err)
 	}
-	d.network = links(doc)
+	d.network = links(doc, now)
 	return d, nil
 }
 
@@ -168,7 +168,7 @@ func onLink(i store.Interface, via netip.Addr) bool {
 	return false
 }
 
-func links(doc store.Document) network.Config {
+func links(doc store.Document, now world) network.Config {
 	c := network.Config{Forwarding: true, ProxySYN: !doc.Firewall.Protection.SYNProxyOff}
 	marks := uplinkMarks(doc)
 	for _, i := range doc.Interfaces {
@@ -194,7 +194,7 @@ func links(doc store.Document) network.Config {
 			c.Routes = append(c.Routes, network.Route{Destination: n, Unreachable: true, Metric: fallbackMetric})
 		}
 	}
-	throughTunnel(doc, &c)
+	throughTunnel(doc, now, &c)
 	return c
 }
 

@@ -79,7 +79,8 @@ func perimeter(doc store.Document, now world, adminPort uint16) firewall.Policy 
 			p.IKE = append(p.IKE, firewall.IKEPeer{Peer: addr})
 		}
 	}
-	tunnels, peers := guardedTunnels(doc)
+	p.Labels = labels(doc)
+	tunnels, peers := guardedTunnels(doc, now)
 	p.Tunnels, p.IKE = append(p.Tunnels, tunnels...), append(p.IKE, peers...)
 	return p
 }

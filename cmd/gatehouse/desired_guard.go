@@ -33,7 +33,7 @@ type guarded struct {
 
 // guards are what the policies of a document lead into the tunnel. What one
 // before says goes past it is not in it.
-func guards(doc store.Document) []guarded {
+func guards(doc store.Document, now world) []guarded {
 	var out []guarded
 	sas := map[string]store.ManualSA{}
 	for _, s := range doc.ManualSAs {
@@ -45,10 +45,7 @@ func guards(doc store.Document) []guarded {
 		tunnelled[way], past[way] = &netipx.IPSetBuilder{}, &netipx.IPSetBuilder{}
 	}
 	for _, p := range doc.Policies {
-		near, far := p.Sources, p.Destinations
-		if p.Direction == store.In {
-			near, far = far, near
-		}
+		near, far := now.sides(doc, p)
 		if p.Protection == store.Bypass {
 			if p.Enabled {
 				past[p.Direction].AddSet(without(far, tunnelled[p.Direction]))
@@ -132,9 +129,9 @@ func (g guarded) holds(p netip.Prefix) bool {
 }
 
 // guardedTunnels are the networks for the firewall, and the peers that may send.
-func guardedTunnels(doc store.Document) (tunnels []firewall.Tunnel, peers []firewall.IKEPeer) {
+func guardedTunnels(doc store.Document, now world) (tunnels []firewall.Tunnel, peers []firewall.IKEPeer) {
 	seen := map[netip.Addr]bool{}
-	for _, g := range guards(doc) {
+	for _, g := range guards(doc, now) {
 		tunnels = append(tunnels, firewall.Tunnel{Name: g.name, Local: g.near, Remote: g.far})
 		for _, peer := range g.peers {
 			if g.on && !seen[peer] {
@@ -149,14 +146,14 @@ func guardedTunnels(doc store.Document) (tunnels []firewall.Tunnel, peers []fire
 // throughTunnel adds the routes of what is protected by hand. A network with the
 // peer in it, or the peer itself, has them in a table of its own, which packets
 // of the data plane pass by: they would go round and round.
-func throughTunnel(doc store.Document, c *network.Config) {
+func throughTunnel(doc store.Document, now world, c *network.Config) {
 	type route struct {
 		to    netip.Prefix
 		table int
 	}
 	seen := map[route]bool{}
 	ruled := false
-	for _, g := range guards(doc) {
+	for _, g := range guards(doc, now) {
 		for _, to := range g.far {
 			table := 0
 			if g.holds(to) {

@@ -19,7 +19,7 @@ import (
 const defaultReplayWindow = 64
 
 // byHand translates the SAs and policies that are made by hand.
-func byHand(doc store.Document) (ipsec.Manual, error) {
+func byHand(doc store.Document, now world) (ipsec.Manual, error) {
 	sas := map[string]store.ManualSA{}
 	for _, s := range doc.ManualSAs {
 		sas[s.Name] = s
@@ -29,18 +29,19 @@ func byHand(doc store.Document) (ipsec.Manual, error) {
 		services[s.Name] = s
 	}
 	var out ipsec.Manual
+	var err error
+	if out.Policies, err = demands(doc, services); err != nil {
+		return out, err
+	}
 	for _, p := range doc.Policies {
-		if !p.Enabled {
+		if !p.Enabled || now.nobody(doc, p) {
 			continue
 		}
-		near, far := p.Sources, p.Destinations
-		if p.Direction == store.In {
-			near, far = far, near
-		}
+		near, far := now.sides(doc, p)
 		here, there := portsOf(p, services)
 		mp := ipsec.ManualPolicy{Policy: sad.Policy{
 			Name: p.Name, Action: protections[p.Protection], Way: ways[p.Direction],
-			LocalTS: selected(near, here), RemoteTS: selected(far, there),
+			LocalTS: selected(near, here), RemoteTS: selected(far, there), Labels: p.Labels,
 			Class: sad.Class{DSCP: codePoints(p.DSCP), FlowLabels: p.FlowLabels},
 		}}
 		for _, name := range p.SAs {

@@ -78,6 +78,9 @@ func (g *gateway) refreshHeld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := g.followPolicies(ctx, rev.Document, now); err != nil {
+		return err
+	}
 	after := perimeter(rev.Document, now, g.adminPort)
 	changed, more := differing(*before, after)
 	if !more && len(changed) == 0 {
@@ -117,7 +120,7 @@ func (g *gateway) renewHeld(ctx context.Context) error {
 	if err != nil || reflect.DeepEqual(conns, g.connections) {
 		return err
 	}
-	manual, err := byHand(doc)
+	manual, err := byHand(doc, now)
 	if err != nil {
 		return err
 	}
@@ -126,8 +129,32 @@ func (g *gateway) renewHeld(ctx context.Context) error {
 
 // joinUp makes the tunnels what they should be. Called with applying held.
 func (g *gateway) joinUp(conns []ipsec.Connection, manual ipsec.Manual) error {
-	g.connections = conns
+	g.connections, g.manual = conns, manual
 	return g.ipsec.Apply(conns, manual)
+}
+
+// followPolicies makes policies that are for users and groups what these are now,
+// with the routes into the tunnel that follow from it. Needs g.applying.
+func (g *gateway) followPolicies(ctx context.Context, doc store.Document, now world) error {
+	if !namesPeople(doc) {
+		return nil
+	}
+	manual, err := byHand(doc, now)
+	if err != nil || reflect.DeepEqual(manual, g.manual) {
+		return err
+	}
+	conns, err := connections(doc, now.keyring)
+	if err != nil {
+		return err
+	}
+	if err := g.links.Apply(ctx, links(doc, now)); err != nil {
+		return err
+	}
+	if err := g.joinUp(conns, manual); err != nil {
+		return err
+	}
+	g.log.Info("policies follow their users")
+	return nil
 }
 
 // differing are the live lists whose members are others; more says that

@@ -44,6 +44,8 @@ type gateway struct {
 	// the rules in force; nil if nobody knows.
 	applying sync.Mutex
 	enforced *firewall.Policy
+	// manual is what was made by hand when the tunnels were last applied.
+	manual ipsec.Manual
 
 	mu       sync.Mutex
 	doc      store.Document // in force

@@ -86,7 +86,7 @@ func trace(ctx context.Context, db *store.DB, doc store.Document, known world, p
 	if err != nil {
 		return web.Answer{}, fmt.Errorf("the rules cannot be asked: %w", err)
 	}
-	out := judge(d, policy, a, doc, around.addresses)
+	out := judge(d, policy, a, doc, around)
 	out.At, out.Draft = at.In(zone), q.Draft
 	for _, h := range around.holders {
 		if h.Address == a.flow.Source {
@@ -97,7 +97,7 @@ func trace(ctx context.Context, db *store.DB, doc store.Document, known world, p
 }
 
 // judge asks the rules, then what comes behind them.
-func judge(d *firewall.Decider, p firewall.Policy, a enquiry, doc store.Document, addresses network.Addresses) web.Answer {
+func judge(d *firewall.Decider, p firewall.Policy, a enquiry, doc store.Document, around world) web.Answer {
 	out := web.Answer{
 		Source: a.flow.Source, Destination: a.flow.Destination, Protocol: web.ProtocolName(a.flow.Protocol), Port: a.flow.Port,
 		From: d.Zone(a.flow.Source), Kind: "built-in",
@@ -114,7 +114,7 @@ func judge(d *firewall.Decider, p firewall.Policy, a enquiry, doc store.Document
 	out.To, out.Verdict, out.Rule = d.Zone(led.Destination), decision.Action.String(), decision.ID
 	out.Kind, out.Limit = kindOf(doc, out.Rule), limitWords(doc, out.Rule)
 	out.Tunnel = tunnelOf(doc, led)
-	if route, ok := routeTo(doc, addresses, led.Destination, out.To == firewall.ZoneGateway); ok {
+	if route, ok := routeTo(doc, around, led.Destination, out.To == firewall.ZoneGateway); ok {
 		out.Route = &route
 	}
 	if left, by := d.Leave(led); by != "" {
@@ -183,7 +183,7 @@ func limitWords(doc store.Document, id string) string {
 // routeTo is the route of a destination: the longest that has it, as the kernel
 // chooses, of the document's and those of the interfaces' own networks, also
 // those that they have for a time.
-func routeTo(doc store.Document, addresses network.Addresses, to netip.Addr, here bool) (web.RouteTaken, bool) {
+func routeTo(doc store.Document, around world, to netip.Addr, here bool) (web.RouteTaken, bool) {
 	if here {
 		return web.RouteTaken{Network: netip.PrefixFrom(to, to.BitLen())}, true
 	}
@@ -191,11 +191,11 @@ func routeTo(doc store.Document, addresses network.Addresses, to netip.Addr, her
 	var all []network.Route
 	for _, i := range doc.Interfaces {
 		names[i.Device] = i.Name
-		for _, a := range slices.Concat(i.Addresses, addresses[i.Device]) {
+		for _, a := range slices.Concat(i.Addresses, around.addresses[i.Device]) {
 			all = append(all, network.Route{Destination: a.Masked(), Device: i.Device})
 		}
 	}
-	all = append(all, links(doc).Routes...)
+	all = append(all, links(doc, around).Routes...)
 	best := network.Route{}
 	for _, r := range all {
 		if !r.Destination.Contains(to) {

@@ -165,7 +165,7 @@ func TestTraceKnowsAddressesOfTheProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := firewall.Flow{Source: netip.MustParseAddr("fd00:1::5"), Destination: netip.MustParseAddr("2001:db8:77::9"), Protocol: 58}
-	a := judge(d, perimeter(doc, world{}, 8443), enquiry{flow: f}, doc, network.Addresses{"lan0": {prefix}})
+	a := judge(d, perimeter(doc, world{}, 8443), enquiry{flow: f}, doc, world{addresses: network.Addresses{"lan0": {prefix}}})
 	if a.To != "lan" || a.Route == nil || a.Route.Interface != "office" || a.Route.Network != prefix.Masked() {
 		t.Errorf("%+v %+v", a, a.Route)
 	}

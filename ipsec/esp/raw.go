@@ -82,7 +82,7 @@ func (r *rawSockets) open(family int, protocol sad.Protocol, mark uint32) (sysca
 		err = set(unix.SOL_SOCKET, unix.SO_MARK, int(mark))
 	}
 	if family == unix.AF_INET6 && protocol != unix.IPPROTO_RAW {
-		for _, option := range []int{unix.IPV6_RECVPKTINFO, unix.IPV6_RECVTCLASS, unix.IPV6_RECVHOPOPTS, unix.IPV6_RECVDSTOPTS, unix.IPV6_RECVRTHDR} {
+		for _, option := range []int{unix.IPV6_RECVPKTINFO, unix.IPV6_RECVTCLASS, optFlowInfo, unix.IPV6_RECVHOPOPTS, unix.IPV6_RECVDSTOPTS, unix.IPV6_RECVRTHDR} {
 			err = errors.Join(err, set(unix.IPPROTO_IPV6, option, 1))
 		}
 	}
@@ -130,6 +130,10 @@ func (r *rawSockets) run(ctx context.Context, e *Engine) error {
 	}
 	return tasks.Wait()
 }
+
+// optFlowInfo is IPV6_FLOWINFO of linux/in6.h: the traffic class and the flow label,
+// which inbound policies may select by.
+const optFlowInfo = 11
 
 // carryRaw moves packets from one raw socket to the TUN. The kernel gives IPv4
 // packets whole and IPv6 packets without their headers.
@@ -195,7 +199,12 @@ func (p *packet) rebuild(src netip.Addr, c *control, protocol sad.Protocol) bool
 		case unix.IPV6_TCLASS:
 			if good = good && len(data) >= 4; good {
 				class := uint8(binary.NativeEndian.Uint32(data))
-				head[0], head[1] = class>>4, class<<4
+				head[0], head[1] = class>>4, class<<4|head[1]&0x0f
+			}
+		case optFlowInfo: // told unless it is zero
+			if good = good && len(data) >= 4; good {
+				head[1] |= data[1] & 0x0f
+				copy(head[2:4], data[2:])
 			}
 		case unix.IPV6_HOPOPTS:
 			kind = extHopByHop

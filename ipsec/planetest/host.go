@@ -31,9 +31,9 @@ type Kind struct {
 	// Open makes the plane and runs it until the test ends. It is called inside
 	// the host's namespace. The device is ipsec0, the UDP port 4500.
 	Open func(t testing.TB, h *Host) Plane
-	// Hooked says that the plane sees the packets of transport mode on their own
+	// OnTheWay says that the plane sees the packets of transport mode on their own
 	// way; others have to be routed into ipsec0.
-	Hooked bool
+	OnTheWay bool
 }
 
 // Host is one end.

@@ -2,9 +2,9 @@ package planetest
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -170,7 +170,7 @@ func (l Link) Bind(t testing.TB, hosts [2]*Host, first sad.SPI, edit func(*sad.S
 	}
 	l.Install(t, hosts, first, edit)
 	for i, h := range hosts {
-		if l.HostToHost() && !h.Kind.Hooked {
+		if l.HostToHost() && !h.Kind.OnTheWay {
 			h.throughTheDevice(t, hosts[1-i].Outer(l.Outer6), h.Outer(l.Outer6))
 		}
 	}
@@ -235,7 +235,7 @@ func (h *Host) throughTheDevice(t testing.TB, peer, own netip.Addr) {
 		Run(t, append([]string{"ip", "-n", h.NS, map[bool]string{false: "-4", true: "-6"}[peer.Is6()]}, args...)...)
 	}
 	ip("route", "add", peer.String(), "dev", "ipsec0", "src", own.String(), "table", "220")
-	ip("rule", "add", "not", "fwmark", strconv.Itoa(Mark), "lookup", "220", "pref", "100")
+	ip("rule", "add", "not", "fwmark", fmt.Sprintf("%#x/0xff", Mark), "lookup", "220", "pref", "100")
 	t.Cleanup(func() {
 		ip("rule", "del", "pref", "100")
 		ip("route", "flush", "table", "220")

@@ -175,7 +175,7 @@ func (p *Plane) adopt(sa sad.SA, m message) (bool, error) {
 	age := time.Duration(max(0, time.Now().Unix()-int64(s.found.added))) * time.Second
 	in.bounds = sad.Lifetime{Soft: later(sa.Lifetime.Soft, age, u), Hard: later(sa.Lifetime.Hard, age, u)}
 	sa.Lifetime = in.bounds
-	if m, err = saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), s.reqid); err == nil {
+	if m, err = saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), s.reqid, p.cfg.Mark); err == nil {
 		err = p.conn.do(msgUpdSA, 0, m.body, m.attributes)
 	}
 	if err != nil {
@@ -212,7 +212,7 @@ func (h held) same(sa sad.SA, m message) bool {
 	for _, a := range m.attributes {
 		mine[a.Type] = a.Data
 	}
-	for _, kind := range []uint16{attrCrypt, attrAEAD, attrAuthTrunc, attrEncap, attrIfID, attrExtra, attrTFC, attrCPU} {
+	for _, kind := range []uint16{attrCrypt, attrAEAD, attrAuthTrunc, attrEncap, attrIfID, attrExtra, attrTFC, attrSetMark, attrCPU} {
 		if !bytes.Equal(mine[kind], h.attributes[kind]) {
 			return false
 		}

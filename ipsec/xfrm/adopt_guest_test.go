@@ -26,11 +26,11 @@ type mortal struct {
 }
 
 func mortalPlane() planetest.Kind {
-	return planetest.Kind{Name: "kernel", Hooked: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
+	return planetest.Kind{Name: "kernel", Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
 		m := &mortal{}
 		m.open = func() (p *Plane) {
 			h.Inside(t, func() (err error) {
-				p, err = Open(Config{Device: "ipsec0", IfID: 0x67, Port: 4500, Log: slog.Default(), IKE: func(addrPort, addrPort, []byte) {}, Event: h.Event})
+				p, err = Open(Config{Device: "ipsec0", IfID: 0x67, Port: 4500, Mark: planetest.Mark, Log: slog.Default(), IKE: func(addrPort, addrPort, []byte) {}, Event: h.Event})
 				return err
 			})
 			ctx, cancel := context.WithCancel(context.Background())

@@ -9,9 +9,12 @@
 // Transport mode is between this host and a peer on their own way: its policies
 // and SAs have no interface, and IKE and Neighbor Discovery are let past them.
 //
-// What the kernel cannot do is refused by name: selecting by DSCP or flow label,
-// opaque ports, dummy packets, hop limits, AH with GMAC. What is in the kernel
-// outlives the process: adopt.go says what the next one takes over. SAs move with
-// their peers (move.go), are encrypted by network devices that can (offload.go), and a
-// processor may have its own (cpu.go).
+// What the kernel's policies cannot match, as DSCP, flow labels, lists of ports and
+// the labels of an admin, rules of nf_tables in a table of their own write into the
+// mark of a packet, and the policies compare that (mark.go).
+//
+// What the kernel cannot do is refused by name: dummy packets, hop limits, AH with
+// GMAC. What is in the kernel outlives the process: adopt.go says what the next one
+// takes over. SAs move with their peers (move.go), are encrypted by network devices
+// that can (offload.go), and a processor may have its own (cpu.go).
 package xfrm

@@ -134,11 +134,14 @@ func (c *conn) spd(ifID uint32) (map[place]entry, error) {
 			place: place{selector: selectorIn(b), direction: b[direction]}, priority: native.Uint32(b[priority:]),
 			block: b[action] == actionBlock, templates: string(attributes[attrTemplates]),
 		}
+		if m := attributes[attrMark]; len(m) == 8 {
+			e.mark = mark{native.Uint32(m), native.Uint32(m[4:])}
+		}
 		switch id := attributes[attrIfID]; {
 		case isU32(id, ifID):
 			e.ifID = ifID
 			out[e.place] = e
-		case id == nil && ourReqID(reqIDIn(e.templates)):
+		case id == nil && (ourReqID(reqIDIn(e.templates)) || e.mark.mask&seenMark != 0):
 			out[e.place] = e
 		case id == nil:
 			others[e.place] = e

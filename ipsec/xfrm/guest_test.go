@@ -27,8 +27,8 @@ func until(t testing.TB, run func(context.Context) error) {
 
 // The two planes.
 func kernelPlane() planetest.Kind {
-	return planetest.Kind{Name: "kernel", Hooked: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
-		p, err := Open(Config{Device: "ipsec0", IfID: 0x67, Port: 4500, Log: slog.Default(), IKE: func(addrPort, addrPort, []byte) {}, Event: h.Event})
+	return planetest.Kind{Name: "kernel", Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
+		p, err := Open(Config{Device: "ipsec0", IfID: 0x67, Port: 4500, Mark: planetest.Mark, Log: slog.Default(), IKE: func(addrPort, addrPort, []byte) {}, Event: h.Event})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ type iproute struct {
 // plainLinux has no xfrm interface: its policies see packets on their way to the
 // route that leads into ipsec0, a device that would only swallow them.
 func plainLinux() planetest.Kind {
-	return planetest.Kind{Name: "ip xfrm", Hooked: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
+	return planetest.Kind{Name: "ip xfrm", OnTheWay: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
 		planetest.Run(t, "ip", "-n", h.NS, "link", "add", "ipsec0", "type", "dummy")
 		planetest.Run(t, "ip", "-n", h.NS, "link", "set", "ipsec0", "up")
 		// No command takes ESP out of UDP: that needs a socket of a program.

@@ -42,10 +42,14 @@ const (
 	attrTFC       = 22
 	attrReplayESN = 23
 	attrExtra     = 24
+	attrMark      = 21
 	attrOffload   = 28
-	attrIfID      = 31
-	attrDirection = 33
-	attrCPU       = 35
+	attrSetMark   = 29
+	// attrSetMarkMask are the bits that attrSetMark writes.
+	attrSetMarkMask = 30
+	attrIfID        = 31
+	attrDirection   = 33
+	attrCPU         = 35
 )
 
 // Flags of an SA.

@@ -25,7 +25,7 @@ func testSA(t *testing.T) sad.SA {
 // attributesOf are those of an SA's message in hexadecimal, by their number.
 func attributesOf(t *testing.T, sa sad.SA) map[uint16]string {
 	t.Helper()
-	m, err := saMessage(sa, 0x67, firstReqID)
+	m, err := saMessage(sa, 0x67, firstReqID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestTheKernelIsToldOfTheLastNumberAndToWarnBefore(t *testing.T) {
 		sa := testSA(t)
 		sa.ESN = row.esn
 		sa.Sent, sa.Lifetime.Soft.Packets, sa.Lifetime.Hard.Packets = row.sent, row.soft, row.hard
-		m, err := saMessage(sa, 0x67, firstReqID)
+		m, err := saMessage(sa, 0x67, firstReqID, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -84,7 +84,7 @@ func (p *Plane) move(s *installed, local, remote netip.AddrPort) error {
 		s.bounds.Soft, s.bounds.Hard = less(s.bounds.Soft, before), less(s.bounds.Hard, before)
 	}
 	to.Lifetime = s.bounds
-	m, err := saMessage(to, p.cfg.IfID, s.reqid)
+	m, err := saMessage(to, p.cfg.IfID, s.reqid, p.cfg.Mark)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (p *Plane) transplant(s *installed, to sad.SA) error {
 		to.Seen = seen
 	}
 	to.Lifetime = s.bounds
-	m, err := saMessage(to, p.cfg.IfID, s.reqid)
+	m, err := saMessage(to, p.cfg.IfID, s.reqid, p.cfg.Mark)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,10 @@ type Config struct {
 	// Device is the xfrm interface's name, IfID what ties SAs and policies to it.
 	Device string
 	IfID   uint32
+	// Mark is put on protected packets, so that a routing rule can keep them out of
+	// the device: a peer may be within a network that is protected. It is at most
+	// 255; 0 is no mark.
+	Mark uint32
 	// MTU of the device in bytes; 0 means 1400, as the userspace plane has.
 	MTU int
 	Log *slog.Logger
@@ -53,6 +57,12 @@ type Plane struct {
 
 	mu       sync.Mutex
 	policies []sad.Policy
+	marks    marking
+	marker   *marker
+	// told and toldOf are the refused packets that events have told of, for each
+	// reason and for each policy.
+	told   [sad.Refusals]uint64
+	toldOf map[uint32]uint64
 	// sas are the SAs by age, the oldest first.
 	sas []*installed
 	// entries are what the kernel has of ours.
@@ -89,8 +99,8 @@ func Open(cfg Config) (*Plane, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}
-	if cfg.IfID == 0 {
-		return nil, errors.New("the kernel's data plane needs an interface ID other than zero")
+	if cfg.IfID == 0 || cfg.Mark > routeMask {
+		return nil, fmt.Errorf("the kernel's data plane needs an interface ID other than zero and a mark of at most %d", routeMask)
 	}
 	if err := openDevice(cfg.Device, cfg.IfID, cfg.MTU); err != nil {
 		return nil, err
@@ -102,6 +112,9 @@ func Open(cfg Config) (*Plane, error) {
 	}
 	if err = p.readHeld(); err == nil {
 		p.news, err = netlink.Dial(unix.NETLINK_XFRM, &netlink.Config{Groups: 1<<(groupAcquire-1) | 1<<(groupExpire-1) | 1<<(groupMapping-1)})
+	}
+	if err == nil {
+		p.marker, err = openMarker()
 	}
 	if err == nil {
 		p.devices, err = openDevices()
@@ -124,6 +137,9 @@ func Open(cfg Config) (*Plane, error) {
 // Close ends Run. Device, SAs and policies stay.
 func (p *Plane) Close() error {
 	var errs []error
+	if p.marker != nil {
+		errs = append(errs, p.marker.close())
+	}
 	if p.socket != nil {
 		errs = append(errs, p.socket.close())
 	}
@@ -147,6 +163,7 @@ func (p *Plane) Run(ctx context.Context) error {
 	tasks.Go(func() error { return p.follow(ctx) })
 	tasks.Go(func() error { return p.socket.run(ctx, p.cfg.IKE) })
 	tasks.Go(func() error { return p.watchQuiet(ctx) })
+	tasks.Go(func() error { return p.watchRefusals(ctx) })
 	err := tasks.Wait()
 	if ctx.Err() != nil {
 		return nil
@@ -192,7 +209,7 @@ func (p *Plane) Install(sa sad.SA) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reqid := p.reqids[sa.Policy]
-	m, err := saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), reqid)
+	m, err := saMessage(sa, p.ifIDOf(p.hostToHost(sa.Policy)), reqid, p.cfg.Mark)
 	if err != nil {
 		return fmt.Errorf("SA %s: %w", sa.SPI, err)
 	}
@@ -234,21 +251,20 @@ func (p *Plane) SetPolicies(policies []sad.Policy) error {
 	if err := sad.ValidatePolicies(policies); err != nil {
 		return err
 	}
-	for _, pol := range policies {
-		if len(pol.Class.DSCP)+len(pol.Class.FlowLabels) > 0 {
-			return fmt.Errorf("policy %q: the kernel's policies match no DSCP and no flow label", pol.Name)
-		}
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.policies
-	p.policies = slices.Clone(policies)
+	marks, err := p.marks.marked(policies)
+	if err != nil {
+		return err
+	}
+	before, marksBefore := p.policies, p.marks
+	p.policies, p.marks = slices.Clone(policies), marks
 	inherited, err := p.claim()
 	if err == nil {
 		_, err = p.wanted()
 	}
 	if err != nil {
-		p.policies = before
+		p.policies, p.marks = before, marksBefore
 		return err
 	}
 	var errs []error
@@ -263,21 +279,22 @@ func (p *Plane) SetPolicies(policies []sad.Policy) error {
 	for _, id := range inherited {
 		p.cfg.Event(sad.Event{Kind: sad.Inherited, Policy: id})
 	}
-	return errors.Join(append(errs, p.reconcile())...)
+	// Packets have the old marks until the rules are replaced: what the kernel
+	// compares with those goes after them.
+	return errors.Join(append(errs, p.put(), p.marker.write(marks.rules(p.policies, p.cfg.Device, p.cfg.Mark)), p.drop())...)
 }
 
 // hostToHost says whether a policy asks for transport mode and nothing else.
 func (p *Plane) hostToHost(id uint32) bool {
-	i := slices.IndexFunc(p.policies, func(pol sad.Policy) bool { return pol.ID == id })
-	if i < 0 || len(p.policies[i].Needs) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(p.policies[i].Needs, func(n sad.Need) bool { return n.Mode != sad.Transport })
+	return slices.ContainsFunc(p.policies, func(pol sad.Policy) bool { return pol.ID == id && hostToHost(pol) })
 }
 
 // reconcile makes the kernel's policies what they have to be: new and changed
 // ones first, so that nothing is unprotected for a moment. Called with mu held.
-func (p *Plane) reconcile() error {
+func (p *Plane) reconcile() error { return errors.Join(p.put(), p.drop()) }
+
+// put adds and changes policies.
+func (p *Plane) put() error {
 	wanted, err := p.wanted()
 	if err != nil {
 		return err
@@ -292,6 +309,16 @@ func (p *Plane) reconcile() error {
 			p.entries[at] = e
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// drop removes those that are not wanted any more.
+func (p *Plane) drop() error {
+	wanted, err := p.wanted()
+	if err != nil {
+		return err
+	}
+	var errs []error
 	for at := range p.entries {
 		if _, keep := wanted[at]; !keep {
 			if err := p.conn.remove(at); err != nil {
@@ -302,104 +329,6 @@ func (p *Plane) reconcile() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// firstPriority leaves room below, where the kernel looks first.
-const firstPriority = 1000
-
-// wanted are the entries that the policies and SAs are in the kernel.
-func (p *Plane) wanted() (map[place]entry, error) {
-	out := map[place]entry{}
-	for i, pol := range p.policies {
-		bundle := p.bundle(pol)
-		for _, direction := range []uint8{policyOut, policyIn, policyForward} {
-			outward := direction == policyOut
-			if pol.Way == sad.Inward && outward || pol.Way == sad.Outward && !outward {
-				continue
-			}
-			from, to := pol.LocalTS, pol.RemoteTS
-			if !outward {
-				from, to = to, from
-			}
-			all, err := selectors(from, to)
-			if err != nil {
-				return nil, fmt.Errorf("policy %q: %w", pol.Name, err)
-			}
-			for _, s := range all {
-				e := entry{
-					place:    place{s, direction, p.ifIDOf(p.hostToHost(pol.ID))},
-					priority: firstPriority + uint32(i), block: pol.Action == sad.Discard,
-				}
-				if pol.Action == sad.Protect {
-					e.templates = templates(p.reqids[pol.ID], bundle, outward, familyOf(s.source.Addr()))
-				}
-				if _, earlier := out[e.place]; !earlier { // the first that matches decides
-					out[e.place] = e
-				}
-				if e.ifID == 0 && s.source.Addr().Is6() && direction != policyForward {
-					for _, n := range neighborDiscovery(e) {
-						out[n.place] = n
-					}
-				}
-			}
-		}
-	}
-	return out, nil
-}
-
-// neighborDiscovery lets two hosts find each other on their link, although all
-// else between them is protected (RFC 4861: it is protected by its hop limit).
-func neighborDiscovery(e entry) (out []entry) {
-	const routerSolicitation, neighborAdvertisement = 133, 136
-	for kind := uint16(routerSolicitation); kind <= neighborAdvertisement; kind++ {
-		n := entry{place: e.place, priority: firstPriority - 1}
-		n.selector.protocol, n.selector.sport = protoICMPv6, masked{kind, 0xffff}
-		out = append(out, n)
-	}
-	return out
-}
-
-// bundle is the newest outbound SA for each need of a policy, nil where there
-// is none.
-func (p *Plane) bundle(pol sad.Policy) []template {
-	needs := pol.Needs
-	newest := func(fits func(sad.SA) bool) *sad.SA {
-		for _, s := range slices.Backward(p.sas) {
-			if s.Policy == pol.ID && s.Direction == sad.Out && fits(s.SA) {
-				sa := s.SA
-				return &sa
-			}
-		}
-		return nil
-	}
-	if len(needs) == 0 {
-		sa := newest(func(sad.SA) bool { return true })
-		need := sad.Need{Protocol: sad.ESP}
-		if sa != nil {
-			need = sad.Need{Protocol: sa.Protocol, Mode: sa.Mode}
-		}
-		return []template{{need: need, sa: sa, spread: p.spread(pol, func(sad.SA) bool { return true })}}
-	}
-	var out []template
-	for _, n := range needs {
-		serves := func(sa sad.SA) bool { return sa.Protocol == n.Protocol && sa.Mode == n.Mode }
-		out = append(out, template{need: n, sa: newest(serves), spread: p.spread(pol, serves)})
-	}
-	return out
-}
-
-func templates(reqid uint32, bundle []template, out bool, family uint16) string {
-	for _, t := range bundle {
-		if t.sa != nil { // the others will be of its family: the kernel wants it so
-			family = familyOf(t.sa.Local)
-		}
-	}
-	w := writer{}
-	for _, t := range bundle {
-		t.out, t.reqid, t.family = out, reqid, family
-		t.encode(&w)
-	}
-	return string(w.b)
 }
 
 // Offloaded counts the SAs that network devices encrypt or decrypt.

@@ -25,6 +25,21 @@ type place struct {
 	selector  selector
 	direction uint8
 	ifID      uint32
+	mark      mark
+}
+
+// attributes are those that a policy is known by, beside its selector.
+func (p place) attributes() (out []netlink.Attribute) {
+	if p.mark.mask != 0 {
+		w := writer{}
+		w.u32(p.mark.value)
+		w.u32(p.mark.mask)
+		out = append(out, attribute(attrMark, w.b))
+	}
+	if p.ifID != 0 {
+		out = append(out, u32Attribute(attrIfID, p.ifID))
+	}
+	return out
 }
 
 // template is struct xfrm_user_tmpl: what one SA must be.
@@ -100,10 +115,7 @@ func (e entry) encode() ([]byte, []netlink.Attribute) {
 	if e.templates != "" {
 		attributes = append(attributes, attribute(attrTemplates, []byte(e.templates)))
 	}
-	if e.ifID != 0 {
-		attributes = append(attributes, u32Attribute(attrIfID, e.ifID))
-	}
-	return w.b, attributes
+	return w.b, append(attributes, e.place.attributes()...)
 }
 
 func (c *conn) put(e entry) error {
@@ -121,11 +133,7 @@ func (c *conn) remove(p place) error {
 	w.u32(0)
 	w.u8(p.direction)
 	w.zero(3)
-	var attributes []netlink.Attribute
-	if p.ifID != 0 {
-		attributes = append(attributes, u32Attribute(attrIfID, p.ifID))
-	}
-	if err := c.do(msgDelPolicy, 0, w.b, attributes); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := c.do(msgDelPolicy, 0, w.b, p.attributes()); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("policy %s to %s: %w", p.selector.source, p.selector.destination, err)
 	}
 	return nil

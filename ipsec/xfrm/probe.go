@@ -103,7 +103,7 @@ func (c *conn) hasCPUs() bool {
 		SPI: 0x1002, Protocol: sad.ESP, Direction: sad.Out, Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"),
 		Suite: suite, EncryptionKey: make([]byte, n), CPU: new(uint32),
 	}
-	m, err := saMessage(sa, 1, firstReqID)
+	m, err := saMessage(sa, 1, firstReqID, 0)
 	if err != nil {
 		return false
 	}

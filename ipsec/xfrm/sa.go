@@ -36,8 +36,8 @@ type message struct {
 	reqid       uint32
 }
 
-// saMessage is XFRM_MSG_NEWSA.
-func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
+// saMessage is XFRM_MSG_NEWSA. What goes out by the SA gets the mark routeMark.
+func saMessage(sa sad.SA, ifID, reqid, routeMark uint32) (message, error) {
 	attributes, err := algorithms(sa)
 	if err != nil {
 		return message{}, err
@@ -97,6 +97,9 @@ func saMessage(sa sad.SA, ifID, reqid uint32) (message, error) {
 
 	if ifID != 0 {
 		attributes = append(attributes, u32Attribute(attrIfID, ifID))
+	}
+	if routeMark != 0 && sa.Direction == sad.Out {
+		attributes = append(attributes, u32Attribute(attrSetMark, routeMark), u32Attribute(attrSetMarkMask, ^uint32(0)))
 	}
 	if extra != 0 {
 		attributes = append(attributes, u32Attribute(attrExtra, extra))

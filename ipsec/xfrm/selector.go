@@ -3,6 +3,7 @@ package xfrm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"gatehouse/ipsec/sad"
 )
@@ -62,6 +63,43 @@ func selectors(source, destination []sad.Selector) ([]selector, error) {
 		}
 	}
 	return out, nil
+}
+
+// everything are selectors that match all packets.
+func everything() []selector {
+	return []selector{
+		{source: netip.PrefixFrom(netip.IPv4Unspecified(), 0), destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0)},
+		{source: netip.PrefixFrom(netip.IPv6Unspecified(), 0), destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
+	}
+}
+
+// addressesOnly is a selector without its protocol and ports.
+func addressesOnly(s selector) selector {
+	return selector{source: s.source, destination: s.destination}
+}
+
+// addressesOf are selectors of addresses that hold all that some match. Many
+// become everything: a mark tells the rest.
+func addressesOf(source, destination []sad.Selector) (out []selector) {
+	const few = 16
+	for _, s := range source {
+		for _, d := range destination {
+			if s.First.BitLen() != d.First.BitLen() {
+				continue
+			}
+			for _, from := range prefixes(s.First, s.Last) {
+				for _, to := range prefixes(d.First, d.Last) {
+					if one := (selector{source: from, destination: to}); !slices.Contains(out, one) {
+						out = append(out, one)
+					}
+				}
+			}
+			if len(out) > few {
+				return everything()
+			}
+		}
+	}
+	return out
 }
 
 // ofICMP: the kernel compares the type where others have the source port, and

@@ -84,6 +84,3 @@ func (p *Plane) Refused() (out [sad.Refusals]uint64, known bool) {
 	}
 	return out, true
 }
-
-// RefusedBy is zero: the kernel does not count what a single policy refuses.
-func (p *Plane) RefusedBy(uint32) uint64 { return 0 }

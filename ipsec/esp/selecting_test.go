@@ -1,0 +1,20 @@
+package esp
+
+import (
+	"testing"
+
+	"gatehouse/ipsec/planetest"
+	"gatehouse/ipsec/sad"
+)
+
+func TestPoliciesAreForWhatTheySay(t *testing.T) {
+	hosts := planetest.Two(t, [2]planetest.Kind{thisPlane(), thisPlane()})
+	for i, l := range planetest.SelectingLinks() {
+		t.Run(l.String(), func(t *testing.T) {
+			l.Bind(t, hosts, sad.SPI(0x1000*(i+1)), nil)
+			for _, s := range planetest.Selectings() {
+				t.Run(s.Name, func(t *testing.T) { l.Select(t, hosts, s) })
+			}
+		})
+	}
+}
