@@ -25,6 +25,8 @@ type Connection struct {
 	LocalID, RemoteID auth.Identity
 	// PSK is the pre-shared key, as bytes.
 	PSK []byte
+	// PPK is a post-quantum preshared key besides; nil for none.
+	PPK *ike.PPK
 	// Certified takes the place of PSK on both sides; nil for a shared key.
 	Certified *auth.Certified
 	// IKE are the acceptable suites, the best first; legacy ones only with Legacy.
@@ -57,7 +59,7 @@ const replayWindow = 1024
 // peer is the connection as the state machine needs it.
 func (c *connection) peer(forceEncap bool) ike.Peer {
 	p := ike.Peer{
-		Name: c.Name, LocalID: c.LocalID, RemoteID: c.RemoteID, PSK: c.PSK, Credential: c.credential, Trust: c.trust, IKE: c.IKE, Legacy: c.Legacy,
+		Name: c.Name, LocalID: c.LocalID, RemoteID: c.RemoteID, PSK: c.PSK, PPK: c.PPK, Credential: c.credential, Trust: c.trust, IKE: c.IKE, Legacy: c.Legacy,
 		IKELifetime: c.IKELifetime, DPD: c.DPD, ForceEncap: forceEncap && !c.onlyAH(), ReplayWindow: replayWindow,
 	}
 	for i, child := range c.Children {

@@ -129,9 +129,22 @@ func (m *Manager) launch(s *session, first []ike.Effect) {
 func (m *Manager) env() ike.Env {
 	return ike.Env{
 		Rand: m.rand, AllocateSPI: m.plane.AllocateSPI,
-		FindPeer: m.findPeer, Suites: m.suites, Trusted: m.trusted, ForceEncap: m.forceEncap, Taken: m.taken,
+		FindPeer: m.findPeer, Suites: m.suites, Trusted: m.trusted, UsePPK: m.usePPK, ForceEncap: m.forceEncap, Taken: m.taken,
 		Addresses: m.addresses, MayMove: m.mayMove,
 	}
+}
+
+// usePPK says whether any connection that may be called from this address has a
+// post-quantum preshared key.
+func (m *Manager) usePPK(remote netip.Addr) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.conns {
+		if c.PPK != nil && c.mayCallFrom(remote) {
+			return true
+		}
+	}
+	return false
 }
 
 // trusted gathers the authorities of all connections that may be called from

@@ -156,7 +156,7 @@ func (m *Manager) closed(s *session, e ike.Closed) {
 func unproven(r ike.Reason) bool {
 	switch r.Code {
 	case ike.WrongKey, ike.UnknownPeer, ike.WrongIdentity, ike.UnsupportedMethod, ike.CertificateMissing,
-		ike.CertificateUntrusted, ike.CertificateRevoked, ike.CertificateName, ike.BadSignature:
+		ike.PPKMissing, ike.CertificateUntrusted, ike.CertificateRevoked, ike.CertificateName, ike.BadSignature:
 		return !r.ByPeer
 	}
 	return false

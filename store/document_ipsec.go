@@ -37,6 +37,12 @@ type Branch struct {
 	// PSK is the pre-shared key, 8 to 128 bytes, unless there is a Certificate. Left out of an export; an
 	// import without it keeps the key stored for the branch of this name.
 	PSK Secret `json:"psk,omitempty" jsonschema:"maxLength=128,writeOnly=true"`
+	// PPK is a post-quantum preshared key (RFC 8784), 32 to 128 bytes, besides what
+	// both sides prove themselves by, and PPKID its name on both sides. With
+	// PPKOptional, peers without it may connect.
+	PPK         Secret `json:"ppk,omitempty" jsonschema:"maxLength=128,writeOnly=true"`
+	PPKID       string `json:"ppk_id,omitempty" jsonschema:"maxLength=64"`
+	PPKOptional bool   `json:"ppk_optional,omitempty"`
 	// Certificate is the one that this gateway proves itself by, in place of PSK.
 	// The other side then needs one too: of Authority, with RemoteID among its
 	// subject alternative names; or TheirCertificate itself, whoever issued it.

@@ -25,6 +25,11 @@ var branchKind = within(kind[Branch]{
 			help("Their identity must be a subject alternative name of their certificate; a common name counts for nothing."),
 		of("their_certificate", "their certificate", func(b *Branch) any { return &b.TheirCertificate }).refs("certificate").
 			help("Only this one is accepted, whoever issued it and whatever its names are."),
+		of("ppk", "the post-quantum key", func(b *Branch) any { return &b.PPK }).
+			help("A long random key that both sides have from elsewhere (RFC 8784): it keeps what is recorded today closed to quantum computers. Empty means none."),
+		of("ppk_id", "the name of the post-quantum key", func(b *Branch) any { return &b.PPKID }).help("The same on both sides."),
+		of("ppk_optional", "doing without the post-quantum key", func(b *Branch) any { return &b.PPKOptional }).
+			help("For the time until the other side has it too."),
 		of("algorithms", "the algorithms", func(b *Branch) any { return &b.Algorithms }).choices(string(AlgorithmsStrict), string(AlgorithmsLegacy)).
 			help("Strict leaves out whoever has no AES-256, SHA-384, P-384 and ML-KEM-1024, and is slower. Legacy lets an attacker with much computing power in: only for a peer that has nothing better."),
 		of("ike_proposals", "the IKE proposals", func(b *Branch) any { return &b.IKEProposals }),
@@ -39,6 +44,9 @@ var branchKind = within(kind[Branch]{
 	tidy: func(b *Branch) {
 		if b.Certificate != "" {
 			b.PSK = ""
+		}
+		if b.PPKID == "" {
+			b.PPK = ""
 		}
 	},
 }, "branches", func(d *Document) *[]Branch { return &d.Branches })

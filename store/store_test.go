@@ -270,6 +270,9 @@ func generated(seed uint64) Document {
 		if r.IntN(2) == 0 {
 			b.Peer, b.Start, b.RemoteID = "", StartAnswer, fmt.Sprintf("branch%d@example.org", i)
 		}
+		if r.IntN(3) == 0 {
+			b.PPKID, b.PPK, b.PPKOptional = "vault", Secret(fmt.Sprintf("a post-quantum key of enough bytes, %d", i)), r.IntN(2) == 0
+		}
 		if r.IntN(2) == 0 {
 			b.Algorithms = AlgorithmsLegacy
 			b.IKEProposals, b.ESPProposals = ike[:1+r.IntN(3)], esp[:1+r.IntN(3)]

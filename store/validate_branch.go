@@ -134,7 +134,20 @@ func (c *checker) proof(at string, b Branch) {
 	case n < minPSK || n > maxPSK:
 		c.bad(at+".psk", "length", "must have %d to %d bytes", minPSK, maxPSK)
 	}
+	switch n := len(b.PPK); {
+	case b.PPKID != "" && n == 0:
+		c.bad(at+".ppk", "required", "the key of this name is needed")
+	case n > 0 && (n < minPPK || n > maxPSK):
+		c.bad(at+".ppk", "length", "must have %d to %d bytes", minPPK, maxPSK)
+	case b.PPKID == "" && (n > 0 || b.PPKOptional):
+		c.bad(at+".ppk_id", "required", "the post-quantum key needs a name, the same on both sides")
+	case len(b.PPKID) > 64 || strings.ContainsFunc(b.PPKID, func(r rune) bool { return r <= ' ' || r > '~' }):
+		c.bad(at+".ppk_id", "format", "must be letters, digits and signs without spaces, at most 64")
+	}
 }
+
+// minPPK is that of RFC 8784 section 6 in bytes: 256 bits.
+const minPPK = 32
 
 // partners reports a network whose family has none on the other side: no
 // packet could go there.

@@ -49,6 +49,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"branches[0].remote_id":          func(d *Document) { d.Branches[0].Peer, d.Branches[0].Start = "", StartAnswer },
 		"branches[0].start":              func(d *Document) { d.Branches[0].Start = "never" },
 		"branches[0].psk":                func(d *Document) { d.Branches[0].PSK = "short" },
+		"branches[0].ppk":                func(d *Document) { d.Branches[0].PPKID = "vault-1" },
+		"branches[0].ppk_id":             func(d *Document) { d.Branches[0].PPK = Secret(strings.Repeat("k", 32)) },
 		"branches[0].authority":          func(d *Document) { d.Branches[0].Certificate = "gateway" },
 		"branches[0].certificate":        func(d *Document) { d.Branches[0].Authority = "office" },
 		"branches[0].algorithms":         func(d *Document) { d.Branches[0].Algorithms = "careless" },

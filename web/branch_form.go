@@ -21,6 +21,7 @@ type branchForm struct {
 	// Certificate, Authority and TheirCertificate take the place of a key; Proof
 	// are their fields.
 	Certificate, Authority, TheirCertificate string
+	PPKID, PPKOptional                       string
 	Proof                                    []formInput
 	LocalNetworks, RemoteNetworks            string // one each line
 	IKE, ESP                                 string
@@ -30,15 +31,18 @@ type branchForm struct {
 	Tag, Base string
 	// Meanwhile says what somebody else changed since.
 	Meanwhile []string
-	psk       string
+	psk, ppk  string
 }
 
 func formOf(b store.Branch) branchForm {
 	f := branchForm{
 		Name: b.Name, Peer: b.Peer, LocalID: b.LocalID, RemoteID: b.RemoteID, Enabled: b.Enabled, Partner: b.Partner, Start: string(b.Start), Algorithms: string(b.Algorithms),
-		Certificate: b.Certificate, Authority: b.Authority, TheirCertificate: b.TheirCertificate,
+		Certificate: b.Certificate, Authority: b.Authority, TheirCertificate: b.TheirCertificate, PPKID: b.PPKID,
 		LocalNetworks: prefixLines(b.LocalNetworks), RemoteNetworks: prefixLines(b.RemoteNetworks),
 		IKE: lines(b.IKEProposals), ESP: lines(b.ESPProposals), Note: b.Note,
+	}
+	if b.PPKOptional {
+		f.PPKOptional = "on"
 	}
 	if b.RekeySeconds != 0 {
 		f.Rekey = strconv.Itoa(b.RekeySeconds)
@@ -55,7 +59,7 @@ func (s *server) since(f branchForm, b store.Branch) (branchForm, error) {
 	if f.Tag, err = s.Store.Tag(b); err != nil {
 		return f, err
 	}
-	b.PSK = ""
+	b.PSK, b.PPK = "", ""
 	base, err := json.Marshal(b)
 	f.Base = string(base)
 	return f, err
@@ -65,11 +69,11 @@ func (s *server) since(f branchForm, b store.Branch) (branchForm, error) {
 // stored. The base comes from the browser: it only makes sentences.
 func (f branchForm) meanwhile(present store.Branch) []string {
 	var base store.Branch
-	present.PSK = ""
+	present.PSK, present.PPK = "", ""
 	if json.Unmarshal([]byte(f.Base), &base) != nil {
 		return nil
 	}
-	base.PSK = ""
+	base.PSK, base.PPK = "", ""
 	if said := store.BranchDifferences(base, present); len(said) > 0 {
 		return said
 	}
@@ -90,6 +94,7 @@ func readForm(r *http.Request) branchForm {
 		Name: get("name"), Peer: get("peer"), LocalID: get("local_id"), RemoteID: get("remote_id"),
 		Enabled: get("enabled") != "", Partner: get("partner") != "", Start: get("start"), Algorithms: get("algorithms"),
 		Certificate: get("certificate"), Authority: get("authority"), TheirCertificate: get("their_certificate"),
+		PPKID: get("ppk_id"), PPKOptional: get("ppk_optional"), ppk: r.PostFormValue("ppk"),
 		LocalNetworks: get("local_networks"), RemoteNetworks: get("remote_networks"),
 		IKE: get("ike_proposals"), ESP: get("esp_proposals"),
 		Rekey: get("rekey_seconds"), DPD: get("dpd_seconds"), Note: get("note"), psk: r.PostFormValue("psk"),
@@ -127,6 +132,7 @@ func (f branchForm) branch() (store.Branch, formErrors) {
 	b := store.Branch{
 		Name: f.Name, Enabled: f.Enabled, Partner: f.Partner, Peer: f.Peer, Start: store.Start(f.Start),
 		Certificate: f.Certificate, Authority: f.Authority, TheirCertificate: f.TheirCertificate,
+		PPK: store.Secret(f.ppk), PPKID: f.PPKID, PPKOptional: f.PPKOptional != "",
 		Algorithms: store.Algorithms(f.Algorithms), LocalID: f.LocalID, RemoteID: f.RemoteID,
 		LocalNetworks: networks("local_networks", f.LocalNetworks), RemoteNetworks: networks("remote_networks", f.RemoteNetworks),
 		PSK: store.Secret(f.psk), IKEProposals: splitList(f.IKE), ESPProposals: splitList(f.ESP),

@@ -168,21 +168,24 @@ func (s *server) form(w http.ResponseWriter, r *http.Request, code int, oldName 
 	s.render(w, r, code, "branch_form", view{Title: title, Form: f, Errors: errs})
 }
 
-// proofFields are the fields of certificates, as those of any other object.
+// proofFields are the fields of certificates and of post-quantum keys, as those of any other object.
 func (s *server) proofFields(ctx context.Context, f branchForm, errs formErrors) ([]formInput, error) {
-	o := objectForm{Kind: kindCalled("branch"), Options: map[string][]string{}, Values: map[string]string{
+	o := objectForm{Kind: kindCalled("branch"), OldName: f.OldName, Options: map[string][]string{}, Values: map[string]string{
 		"certificate": f.Certificate, "authority": f.Authority, "their_certificate": f.TheirCertificate,
+		"ppk": "", "ppk_id": f.PPKID, "ppk_optional": f.PPKOptional,
 	}}
 	var out []formInput
 	for _, info := range o.Kind.Fields {
 		if _, proof := o.Values[info.Name]; !proof {
 			continue
 		}
-		names, err := s.options(ctx, o.Kind, info.Refs)
-		if err != nil {
-			return nil, err
+		if info.Refs != "" {
+			names, err := s.options(ctx, o.Kind, info.Refs)
+			if err != nil {
+				return nil, err
+			}
+			o.Options[info.Name] = names
 		}
-		o.Options[info.Name] = names
 		out = append(out, o.input(info, errs))
 	}
 	return out, nil

@@ -181,3 +181,28 @@ func TestBrokenAlgorithmsTakeAChoiceThatIsRed(t *testing.T) {
 	}
 	b.do(req).want(t, http.StatusUnprocessableEntity, `"field":"esp_proposals[0]"`, "md5 can be broken")
 }
+
+// What a form does not send must not be lost, and what is secret must not be
+// sent: neither key, nor in what the form remembers of the branch.
+func TestAPostQuantumKeyStaysAndIsNeverShown(t *testing.T) {
+	s := newSite(t)
+	b := s.loggedIn(t)
+	const key = "a-post-quantum-key-of-thirty-two-bytes"
+	fields := func(page answer, more ...string) []string {
+		return append(more, "name", "leeds", "peer", "198.51.100.2", "start", "always", "enabled", "1", "local_networks", "10.1.0.0/24",
+			"remote_networks", "10.2.0.0/24", "tag", hidden(t, page.body, "tag"), "base", hidden(t, page.body, "base"))
+	}
+	b.post("/branches/leeds/edit", fields(b.get("/branches/leeds/edit"), "ppk_id", "vault-1", "ppk", key)...).want(t, http.StatusSeeOther)
+	page := b.get("/branches/leeds/edit")
+	page.want(t, http.StatusOK, `name="ppk_id"`, "vault-1")
+	if strings.Contains(page.body, key) {
+		t.Error("the key is shown")
+	}
+	b.post("/branches/leeds/edit", fields(page, "ppk_id", "vault-1", "ppk_optional", "on")...).want(t, http.StatusSeeOther)
+	got, err := s.db.Branch(t.Context(), "leeds")
+	if err != nil || got.PPK != key || got.PPKID != "vault-1" || !got.PPKOptional || got.PSK != officeKey {
+		t.Errorf("%+v %v", got, err)
+	}
+	b.post("/branches/leeds/edit", fields(b.get("/branches/leeds/edit"), "ppk", "short", "ppk_id", "vault-1")...).
+		want(t, http.StatusUnprocessableEntity, "must have 32 to 128 bytes")
+}

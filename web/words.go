@@ -136,6 +136,9 @@ var explanations = map[string]explanation{
 	"certificate_unfit": {
 		ours: "A certificate of the tunnel to %s may not, or cannot, be used for it.",
 		next: "See what is said of its key and its usage below."},
+	"ppk_missing": {
+		ours: "%s does not have the post-quantum key that this tunnel needs, or names another one.",
+		next: "Enter the same key and the same name for it on both sides."},
 	"bad_signature": {
 		ours: "%s could not prove that its certificate is its own.",
 		next: "Compare certificate and key on the other side."},

@@ -9,6 +9,7 @@ import (
 	"gatehouse/ipsec"
 	"gatehouse/ipsec/auth"
 	"gatehouse/ipsec/crypto"
+	"gatehouse/ipsec/ike"
 	"gatehouse/network"
 	"gatehouse/store"
 )
@@ -95,6 +96,9 @@ func connections(doc store.Document, keys *keyring) ([]ipsec.Connection, error) 
 		var err error
 		if c.LocalID, err = identity(b.LocalID); err != nil {
 			return nil, fmt.Errorf("branch %s: local identity: %w", b.Name, err)
+		}
+		if b.PPKID != "" {
+			c.PPK = &ike.PPK{ID: b.PPKID, Key: []byte(b.PPK.Reveal()), Optional: b.PPKOptional}
 		}
 		if c.Certified, err = keys.certified(b); err != nil {
 			return nil, fmt.Errorf("branch %s: %w", b.Name, err)

@@ -89,3 +89,19 @@ func TestCertificatesThatCannotBeUsedAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestABranchWithAPostQuantumKey(t *testing.T) {
+	doc := office(t)
+	b := &doc.Branches[0]
+	b.PPKID, b.PPK, b.PPKOptional = "vault-1", store.Secret(strings.Repeat("k", 32)), true
+	if err := doc.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := compile(doc, world{}, 8443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := d.ipsec[0].PPK; p == nil || p.ID != "vault-1" || string(p.Key) != strings.Repeat("k", 32) || !p.Optional {
+		t.Errorf("%+v", p)
+	}
+}

@@ -45,6 +45,15 @@ func deriveIKE(s Suite, skeyseed, ni, nr []byte, spii, spir uint64) (IKEKeys, er
 	}, nil
 }
 
+// MixPPK puts a post-quantum preshared key into the keys that others are made
+// of and that AUTH is made with (RFC 8784 section 3).
+func MixPPK(prf PRFID, ppk []byte, k IKEKeys) IKEKeys {
+	for _, key := range []*[]byte{&k.D, &k.Pi, &k.Pr} {
+		*key = prf.Plus(ppk, *key, len(*key))
+	}
+	return k
+}
+
 // ChildKeys are the keys of a pair of child SAs; i is the direction from the
 // initiator of the exchange that made the child.
 type ChildKeys struct{ Ei, Ai, Er, Ar []byte }

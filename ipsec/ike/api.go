@@ -24,6 +24,9 @@ type Peer struct {
 	// certificate must satisfy. Without them both sides use PSK.
 	Credential *auth.Credential
 	Trust      *auth.Trust
+	// PPK is a post-quantum preshared key, besides what both sides prove
+	// themselves by; nil for none.
+	PPK *PPK
 	// IKE are the acceptable suites, the best first.
 	IKE []crypto.Suite
 	// Legacy admits suites that are kept for old peers only (RFC 8221, RFC 8247).
@@ -81,6 +84,9 @@ type Env struct {
 	// authorities whose certificates are acceptable from this address; false if
 	// none are. May be nil.
 	Trusted func(remote netip.Addr) ([]*x509.Certificate, bool)
+	// UsePPK is asked by a responder, before it knows who calls: whether any
+	// connection from this address has a post-quantum preshared key. May be nil.
+	UsePPK func(remote netip.Addr) bool
 	// ForceEncap is asked by a responder, before it knows who calls.
 	ForceEncap bool
 	// Taken is asked by a responder before it makes a transport mode SA through a

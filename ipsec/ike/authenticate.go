@@ -50,7 +50,15 @@ func (sa *SA) sendAuth() {
 	}
 	sa.start.childSPI, sa.start.authID = spi, sa.cur.sendID
 	id := idPayload(sa.localID(), false)
+	if sa.peer.PPK != nil && sa.start.peerPPK {
+		sa.takePPK(sa.cur)
+	}
 	certs, proof, why := sa.prove(sa.signedByInitiator(id))
+	if why != nil {
+		sa.fail(*why)
+		return
+	}
+	ppk, why := sa.identifyPPK(id)
 	if why != nil {
 		sa.fail(*why)
 		return
@@ -66,6 +74,7 @@ func (sa *SA) sendAuth() {
 		&wire.Notify{NotifyType: wire.InitialContact})
 	ps = append(ps, sa.childOffer(sa.wants[0], spi, false)...)
 	ps = append(ps, sa.mobikeNotifies()...)
+	ps = append(ps, ppk...)
 	sa.move(StateAuthSent)
 	sa.ask(sa.cur, wire.IKEAuth, ps, request{})
 }
@@ -100,10 +109,15 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		return
 	}
 	sa.serve(peer)
-	if !slices.Contains(peer.IKE, g.suite) {
+	if plain := classical([]crypto.Suite{g.suite}); !slices.Contains(peer.IKE, g.suite) && !slices.Contains(peer.IKE, plain[0]) {
 		// Before it was known who calls, what any connection accepts was accepted.
+		// More than this one asks for is no harm.
 		sa.refuseAuth(g, d, h, wire.NoProposalChosen,
 			Reason{Code: NoProposal, Sent: suiteNames(peer.IKE), Got: []string{g.suite.String()}})
+		return
+	}
+	if why := sa.settlePPK(g, m, &proof); why != nil {
+		sa.refuseAuth(g, d, h, wire.AuthenticationFailed, *why)
 		return
 	}
 	if why := sa.verify(m.Payloads, id, proof, sa.signedByInitiator(idi)); why != nil {
@@ -117,6 +131,7 @@ func (sa *SA) authRequest(g *generation, d Datagram, h wire.Header, m *wire.Mess
 		return
 	}
 	answer := append(append([]wire.Payload{idr}, certs...), ours)
+	answer = append(answer, sa.confirmPPK()...)
 	c, childAnswer, problem := sa.acceptChild(m.Payloads, childKeying{
 		prf: g.suite.PRF, d: g.keys.D, ni: sa.start.ni, nr: sa.start.nr,
 	})
@@ -167,6 +182,10 @@ func (sa *SA) authResponse(g *generation, m *wire.Message) {
 	id, err := auth.IdentityFromWire(idr.IDType, idr.Data)
 	if err != nil || !idr.Responder {
 		sa.reject(Reason{Code: BadMessage, Detail: "IDr is malformed"})
+		return
+	}
+	if why := sa.agreedPPK(g, m); why != nil {
+		sa.reject(*why)
 		return
 	}
 	if why := sa.verify(m.Payloads, id, proof, sa.signedByResponder(idr)); why != nil {

@@ -36,6 +36,9 @@ func (sa *SA) sendInit() error {
 		&wire.KeyExchange{Group: uint16(h.group), Data: h.kx.Public()},
 		&wire.Nonce{Data: h.ni},
 		hashNotify())
+	if sa.peer.PPK != nil {
+		ps = append(ps, usePPK())
+	}
 	if hybrid(h.suites) {
 		ps = append(ps, intermediateNotify())
 	}
@@ -94,6 +97,11 @@ func (sa *SA) initResponse(d Datagram, h wire.Header) {
 		return
 	}
 	sa.learnHashes(m.Payloads)
+	sa.start.peerPPK = wire.FindNotify(m.Payloads, wire.UsePPK) != nil
+	if why := sa.missesPPK(); why != nil && !sa.start.peerPPK {
+		sa.fail(*why)
+		return
+	}
 	sa.detectNAT(m.Payloads, d, h.SPIi, h.SPIr)
 	sa.fragments = wire.FindNotify(m.Payloads, wire.FragmentationSupported) != nil
 	if sa.nat || wire.FindNotify(m.Payloads, wire.NATDetectionSourceIP) != nil {
@@ -242,6 +250,9 @@ func (sa *SA) acceptInit(d Datagram, m *wire.Message, suite crypto.Suite, propos
 		}
 	}
 	ps = append(ps, hashNotify())
+	if sa.env.UsePPK != nil && sa.env.UsePPK(d.Remote.Addr()) && wire.FindNotify(m.Payloads, wire.UsePPK) != nil {
+		ps = append(ps, usePPK())
+	}
 	if sa.start.intermediate.want = suite.Additional; suite.Additional != crypto.GroupNone {
 		ps = append(ps, intermediateNotify())
 	}

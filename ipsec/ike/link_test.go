@@ -61,6 +61,7 @@ type flight struct {
 var everyInit = map[wire.NotifyType]bool{
 	wire.NATDetectionSourceIP: true, wire.NATDetectionDestIP: true,
 	wire.SignatureHashAlgorithms: true, wire.FragmentationSupported: true, wire.IntermediateExchangeSupported: true,
+	wire.UsePPK: true,
 }
 
 const delay = 10 * time.Millisecond
@@ -98,6 +99,7 @@ func (s *side) env(peer Peer, force bool) Env {
 		AllocateSPI: func() (sad.SPI, error) { s.next++; return s.next, nil },
 		Suites:      func(netip.Addr) []crypto.Suite { return peer.IKE },
 		FindPeer:    func(Query) (Peer, *Reason) { return peer, nil },
+		UsePPK:      func(netip.Addr) bool { return peer.PPK != nil },
 	}
 }
 

@@ -38,6 +38,8 @@ const (
 	CertificateName      Code = "certificate_name"      // the identity is none of its names
 	CertificateUnfit     Code = "certificate_unfit"     // its key or its usage does not allow this
 	BadSignature         Code = "bad_signature"         // AUTH is not of the certificate's key
+
+	PPKMissing Code = "ppk_missing" // the peer has no post-quantum preshared key, or another one
 )
 
 // Reason is a failure with the facts a person needs.

@@ -68,7 +68,11 @@ type handshake struct {
 	// that.
 	intermediate intermediate
 	authID       uint32
-	pending      *request
+	// peerPPK says that the peer has a PPK, mixed that the keys have it in them;
+	// without are those that do not.
+	peerPPK, mixed bool
+	without        crypto.IKEKeys
+	pending        *request
 }
 
 // NewInitiator starts an IKE SA to peer. local and remote have port 500.
