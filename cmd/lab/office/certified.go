@@ -19,8 +19,8 @@ const (
 	partnerName = "partner.example"
 )
 
-// certifiedConf is what the partner's admin would write; %s is what else the
-// connection says.
+// certifiedConf is what the partner's admin would write; the first %s is what else
+// the connection says, the second what other secrets there are.
 const certifiedConf = `connections {
   hq {
     version = 2
@@ -35,6 +35,7 @@ const certifiedConf = `connections {
     remote { auth = pubkey
       cacerts = ca.pem
       id = ` + hqName + ` }
+    %s
     children {
       net {
         local_ts = 10.3.0.0/24
@@ -45,7 +46,19 @@ const certifiedConf = `connections {
     }
   }
 }
+%s
 `
+
+// The same post-quantum key on both sides, and another one of the same name.
+const (
+	ppkName  = "vault-1"
+	ppk      = "d2c3-post-quantum-key-from-elsewhere"
+	otherPPK = "e3d4-post-quantum-key-of-another-one"
+)
+
+func ppkConf(key string) (connection, secrets string) {
+	return "ppk_id = " + ppkName + "\n    ppk_required = yes", "secrets {\n  ppk-vault { id = " + ppkName + "\n    secret = \"" + key + "\" }\n}"
+}
 
 // certifiedBranch is hq's side.
 func certifiedBranch(start store.Start) store.Branch {
@@ -100,21 +113,25 @@ func strongSwanCertified(ctx context.Context, l *Office) (seen string, err error
 		by      *authtest.Holder
 		at      time.Time
 		problem string // empty: it must connect
+		ppk     string // strongSwan's; empty: neither side has one
 	}{
 		{kind: "rsa", start: store.StartAlways, by: between, at: now},
 		{kind: "p384", start: store.StartAnswer, by: ca, at: now},
 		{kind: "ed25519", start: store.StartAlways, by: ca, at: now},
+		{kind: "p256", start: store.StartAlways, by: ca, at: now, ppk: ppk},
+		{kind: "p256", start: store.StartAnswer, by: ca, at: now, ppk: ppk},
+		{kind: "p256", start: store.StartAnswer, by: ca, at: now, ppk: otherPPK, problem: "bad_signature"},
 		{kind: "rsa", start: store.StartAnswer, by: stranger, at: now, problem: "certificate_untrusted"},
 		{kind: "p256", start: store.StartAnswer, by: ca, at: now.Add(-30 * time.Hour), problem: "certificate_expired"},
 	} {
-		if err := l.certifiedOnce(ctx, ca, row.by, row.kind, row.at, row.start, row.problem); err != nil {
+		if err := l.certifiedOnce(ctx, ca, row.by, row.kind, row.at, row.start, row.problem, row.ppk); err != nil {
 			return "", fmt.Errorf("%s, %s: %w", row.kind, row.start, err)
 		}
 	}
-	return "RSA with an intermediate, P-384 and Ed25519, pings both ways; another authority's and an expired one are refused by name", nil
+	return "RSA with an intermediate, P-384 and Ed25519, a post-quantum key in both roles, pings both ways; another authority's certificate, an expired one and another post-quantum key are refused by name", nil
 }
 
-func (l *Office) certifiedOnce(ctx context.Context, ca, by *authtest.Holder, kind string, at time.Time, start store.Start, problem string) (err error) {
+func (l *Office) certifiedOnce(ctx context.Context, ca, by *authtest.Holder, kind string, at time.Time, start store.Start, problem, ppkThere string) (err error) {
 	own, err := ca.Issue(kind, time.Now(), nil, hqName)
 	if err != nil {
 		return err
@@ -123,13 +140,18 @@ func (l *Office) certifiedOnce(ctx context.Context, ca, by *authtest.Holder, kin
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(l.furnish(ctx, ca, own), l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks, certifiedBranch(start)))); err != nil {
+	branch, connection, secrets := certifiedBranch(start), "", ""
+	if ppkThere != "" {
+		branch.PPKID, branch.PPK = ppkName, ppk
+		connection, secrets = ppkConf(ppkThere)
+	}
+	if err := errors.Join(l.furnish(ctx, ca, own), l.HQ.Configure(ctx, hqDocument(psk, rekeyInChecks, branch))); err != nil {
 		return err
 	}
 	root, _ := ca.PEM()
 	above, _ := by.PEM()
 	certificate, key := partner.PEM()
-	s, err := l.startStrongSwan(ctx, certifiedConf, map[string]string{
+	s, err := l.startStrongSwan(ctx, fmt.Sprintf(certifiedConf, connection, secrets), map[string]string{
 		"x509ca/ca.pem": root, "x509ca/above.pem": above, "x509/partner.pem": certificate, "private/partner.pem": key,
 	})
 	if err != nil {
