@@ -7,10 +7,16 @@ import (
 )
 
 // The second host has helpers, so that its batches are shared out.
+func onAWire() [2]planetest.Kind { return [2]planetest.Kind{thisPlane(), planeOf(6)} }
+
 func TestReplaysOnTheWire(t *testing.T) {
-	planetest.OnTheWire(t, [2]planetest.Kind{thisPlane(), planeOf(6)}, planetest.ReplayLinks())
+	planetest.OnTheWire(t, onAWire(), planetest.ReplayLinks())
+}
+
+func TestSequenceNumbersThatAreUsedUp(t *testing.T) {
+	planetest.UsedUp(t, onAWire(), planetest.ReplayLinks())
 }
 
 func TestTrafficPassesADisorderlyWireWhole(t *testing.T) {
-	planetest.InDisorder(t, [2]planetest.Kind{thisPlane(), planeOf(6)}, planetest.ReplayLinks(), 1<<20)
+	planetest.InDisorder(t, onAWire(), planetest.ReplayLinks(), 1<<20)
 }
