@@ -46,11 +46,12 @@ wait $trouble || failed=1
 wait $whole || failed=1
 # Both data planes of IPsec, against one another and against a plain Linux with ip
 # xfrm: every transform, and every protocol, mode, nesting and family. What the
-# kernel keeps across a restart, and moves with a peer.
+# kernel keeps across a restart, and moves with a peer. What arrives twice, late or
+# forged, and what becomes of numbers that are used up.
 modules=esp4,esp6,ah4,ah6,xfrm_interface,xfrm_user,tun,authenc,echainiv,seqiv,gcm,ccm,ctr,cbc,dummy
-more='ARestart|KernelMoves|KernelPro'
+more='ARestart|KernelMoves|KernelPro|KernelSequence'
 guest ./ipsec/xfrm bookworm --cpus 2 --modules "$modules" "EverySuite/(ip_xfrm_to_userspace|kernel_to_ip_xfrm)|EveryLink/(kernel_to_userspace|ip_xfrm_to_userspace)|$more" &
-guest ./ipsec/xfrm trixie --cpus 2 --modules "$modules" "EverySuite/kernel_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm)|$more" || failed=1
+guest ./ipsec/xfrm trixie --cpus 2 --modules "$modules" "EverySuite/kernel_to_userspace|EveryLink/(userspace_to_kernel|kernel_to_ip_xfrm)|KernelReplays|KernelTraffic|$more" || failed=1
 wait $! || failed=1
 # Policies of both planes, with every selector: what they protect and what they
 # discard, on the way out and on the way in.
