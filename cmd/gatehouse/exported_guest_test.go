@@ -23,7 +23,7 @@ import (
 
 // gatewayOn is this product with one of its data planes.
 func gatewayOn(name string) planetest.Kind {
-	return planetest.Kind{Name: name, Hooked: name == kernelPlane, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
+	return planetest.Kind{Name: name, OnTheWay: name == kernelPlane, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
 		p, err := choice{name: name}.open(slog.Default(), func(netip.AddrPort, netip.AddrPort, []byte) {}, h.Event)
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func gatewayOn(name string) planetest.Kind {
 // otherLinux does what the exported commands say and nothing else. Its routes
 // lead into a device that swallows what no policy takes.
 func otherLinux() planetest.Kind {
-	return planetest.Kind{Name: "plain Linux", Hooked: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
+	return planetest.Kind{Name: "plain Linux", OnTheWay: true, Open: func(t testing.TB, h *planetest.Host) planetest.Plane {
 		planetest.Run(t, "ip", "-n", h.NS, "link", "add", "ipsec0", "type", "dummy")
 		planetest.Run(t, "ip", "-n", h.NS, "link", "set", "ipsec0", "up")
 		openESPinUDP(t)
@@ -101,7 +101,7 @@ func (b *between) make(t *testing.T, ask store.ByHand, v6 bool, edit func(*store
 		}
 	}
 	doc := store.Document{ManualSAs: made.ManualSAs, Policies: made.Policies}
-	manual, err := byHand(doc)
+	manual, err := byHand(doc, world{})
 	if err != nil {
 		t.Fatal(err)
 	}
