@@ -73,6 +73,7 @@ secrets {
 const strongswanConf = `charon-systemd {
   load_modular = no
   load = random nonce openssl x509 pem pkcs1 pkcs8 pubkey hmac kdf gcm aes sha2 curve25519 kernel-libipsec kernel-netlink socket-default vici updown
+  %[2]s
   journal { default = -1 }
   syslog { daemon { default = -1 } }
   filelog { err { path = /dev/stderr
@@ -89,14 +90,14 @@ func (l *Office) startStrongSwan(ctx context.Context, conf string, files map[str
 }
 
 // startCharon starts strongSwan on a machine, with files below dir: a
-// swanctl.conf, and what else its directory has.
-func startCharon(ctx context.Context, host *Host, dir, conf string, files map[string]string) (*strongSwan, error) {
+// swanctl.conf, and what else its directory has. more are lines of strongswan.conf.
+func startCharon(ctx context.Context, host *Host, dir, conf string, files map[string]string, more ...string) (*strongSwan, error) {
 	s := &strongSwan{host: host, dir: filepath.Join(dir, fmt.Sprintf("strongswan-%d", time.Now().UnixNano()))}
 	write := func(name, text string) error {
 		path := filepath.Join(s.dir, name)
 		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600))
 	}
-	err := errors.Join(write("strongswan.conf", fmt.Sprintf(strongswanConf, s.dir)), write("swanctl/swanctl.conf", conf))
+	err := errors.Join(write("strongswan.conf", fmt.Sprintf(strongswanConf, s.dir, strings.Join(more, "\n  "))), write("swanctl/swanctl.conf", conf))
 	for name, text := range files {
 		err = errors.Join(err, write("swanctl/"+name, text))
 	}

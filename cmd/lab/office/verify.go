@@ -37,6 +37,7 @@ func Checks() []Check {
 		{"7-strongswan-calls", "strongSwan as initiator", strongSwanCalls},
 		{"7-strongswan-answers", "strongSwan as responder", strongSwanAnswers},
 		{"7-strongswan-certified", "strongSwan with certificates of every kind, both roles; another authority's and an expired one", strongSwanCertified},
+		{"7-strongswan-more", "two children, messages in pieces, and hq's address changes under the tunnel", strongSwanMore},
 		{"put-back", "an apply that fails half-way leaves everything as it was", putBack},
 		{"trial-runs-out", "a change that cuts the admin off goes back by itself", trialRunsOut},
 		{"trial-blocks", "a change that shuts the page to the admin goes back by itself", trialBlocks},
@@ -48,6 +49,7 @@ func Checks() []Check {
 		{"disk-full", "a full disk refuses edits and forwards on", diskFull},
 		{"disk-read-only", "a disk that only reads keeps the gateway as it was", diskReadOnly},
 		{"9-by-hand", "offices joined by keys of hands alone: ESP between networks, AH between hosts", byHand},
+		{"9-gateways", "what the gateways say to one another goes by AH, then ESP, in transport mode", betweenGateways},
 		{"8-malformed", "malformed IKE costs nothing", malformed},
 	}
 }
