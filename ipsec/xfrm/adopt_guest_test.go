@@ -70,7 +70,7 @@ func listed(t testing.TB, h *planetest.Host) (others string, ours int) {
 		add := func() {
 			if strings.Contains(block, "192.0.2.77") || strings.Contains(block, "priority 17") {
 				others += block
-			} else if block != "" && !strings.Contains(block, "socket") {
+			} else if block != "" && !strings.Contains(block, "socket") && !strings.Contains(block, "spi 0x00000000") {
 				ours++
 			}
 			block = ""
@@ -212,8 +212,25 @@ func TestKernelARestartKeepsTheTunnelUntilThereIsAnother(t *testing.T) {
 	kept, _ := listed(t, hosts[0])
 	a := hosts[0].Plane.(*mortal)
 	l := planetest.Links()[0]
-	l.Bind(t, hosts, 0x1000, nil)
+	var out sad.SA
+	l.Bind(t, hosts, 0x1000, func(sa *sad.SA) {
+		if sa.Local == hosts[0].Outer4 && sa.Direction == sad.Out {
+			out = *sa
+		}
+	})
 	policies := slices.Clone(a.policies)
+	policies[0].Peer = out.Remote
+	// A packet that finds no SA leaves one without an SPI in the kernel for a while.
+	if err := a.Remove(out.ID()); err != nil {
+		t.Fatal(err)
+	}
+	exec.Command("ip", "netns", "exec", hosts[0].NS, "ping", "-q", "-c", "1", "-W", "1", hosts[1].Inner[0].Addr().String()).Run()
+	if text := planetest.Run(t, "ip", "-n", hosts[0].NS, "xfrm", "state", "list"); !strings.Contains(text, "spi 0x00000000") {
+		t.Errorf("no such SA:\n%s", text)
+	}
+	if err := a.Install(out); err != nil {
+		t.Fatal(err)
+	}
 	stop := pinging(t, hosts, hosts[0].Inner[0].Addr().String())
 	hosts[1].Run(t, "sleep", "0.5")
 	a.restart()

@@ -75,10 +75,11 @@ func heldIn(b []byte, attributes map[uint16][]byte) held {
 	return h
 }
 
-// states are the SAs of ours that the kernel has.
+// states are the SAs of ours that the kernel has. Those without an SPI are the
+// kernel's own, for packets that had none: they end by themselves.
 func (c *conn) states(ifID uint32) (out []held, err error) {
 	err = c.dump(msgGetSA, sizeSA, func(b []byte, attributes map[uint16][]byte) {
-		if h := heldIn(b, attributes); h.destination.IsValid() && h.ours(ifID) {
+		if h := heldIn(b, attributes); h.spi != 0 && h.destination.IsValid() && h.ours(ifID) {
 			out = append(out, h)
 		}
 	})

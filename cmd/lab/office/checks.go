@@ -18,13 +18,16 @@ import (
 )
 
 // pingResult counts echoes.
-type pingResult struct{ sent, received int }
+type pingResult struct {
+	sent, received int
+	missing        string // which were not answered, as ranges of numbers
+}
 
 var pingLine = regexp.MustCompile(`(\d+) packets transmitted, (\d+)(?: packets)? received`)
 
 // ping sends n echoes, one each interval.
 func (h *Host) ping(ctx context.Context, addr string, n int, interval time.Duration, more ...string) (pingResult, error) {
-	args := append([]string{"-n", "-q", "-c", strconv.Itoa(n), "-W", "2",
+	args := append([]string{"-n", "-c", strconv.Itoa(n), "-W", "2",
 		"-i", strconv.FormatFloat(interval.Seconds(), 'f', 3, 64)}, append(more, addr)...)
 	out, err := h.Output(ctx, "ping", args...)
 	m := pingLine.FindStringSubmatch(out)
@@ -33,7 +36,29 @@ func (h *Host) ping(ctx context.Context, addr string, n int, interval time.Durat
 	}
 	sent, _ := strconv.Atoi(m[1])
 	received, _ := strconv.Atoi(m[2])
-	return pingResult{sent, received}, nil
+	return pingResult{sent, received, missing(out, sent)}, nil
+}
+
+var pingAnswer = regexp.MustCompile(`icmp_seq=(\d+) ttl`)
+
+// missing are the pings without an answer, as ranges of their numbers.
+func missing(out string, sent int) (ranges string) {
+	came := map[int]bool{}
+	for _, m := range pingAnswer.FindAllStringSubmatch(out, -1) {
+		n, _ := strconv.Atoi(m[1])
+		came[n] = true
+	}
+	for n := 1; n <= sent; n++ {
+		if came[n] {
+			continue
+		}
+		first := n
+		for n < sent && !came[n+1] {
+			n++
+		}
+		ranges += fmt.Sprintf(" %d-%d", first, n)
+	}
+	return ranges
 }
 
 // reaches pings until everything comes back, within a few tries.

@@ -30,15 +30,22 @@ func outlive(ctx context.Context, l *Office) (string, error) {
 		r, err = l.HQPC.ping(ctx, branchPC, outlivingPings, 100*time.Millisecond)
 		pings <- err
 	}()
+	begin := time.Now()
 	killed := l.HQ.Stop(syscall.SIGKILL)
 	open, tried := l.Mallory.scan(ctx, hqWAN, hqWAN6, "10.1.0.1", hqPC, hqPC6)
 	if len(open) > 0 {
 		killed = errors.Join(killed, fmt.Errorf("mallory opened %v", open))
 	}
-	err = errors.Join(killed, l.HQ.Boot(ctx), l.HQ.WaitUp(ctx, "branch"), <-pings)
+	starts := time.Since(begin)
+	err = errors.Join(killed, l.HQ.Boot(ctx))
+	started := time.Since(begin)
+	err = errors.Join(err, l.HQ.WaitUp(ctx, "branch"))
+	up := time.Since(begin)
+	err = errors.Join(err, <-pings)
 	_, leak := wire.Stop()
 	if r.received != r.sent {
-		leak = errors.Join(leak, fmt.Errorf("%d of %d pings came back", r.received, r.sent))
+		leak = errors.Join(leak, fmt.Errorf("%d of %d pings came back; ten a second, missing are%s; hq started after %.1f to %.1f s, and had a tunnel at %.1f s",
+			r.received, r.sent, r.missing, starts.Seconds(), started.Seconds(), up.Seconds()))
 	}
 	after, tunnelErr := l.HQ.Tunnel(ctx, "branch")
 	if tunnelErr == nil && after.SPIIn == before.SPIIn {
