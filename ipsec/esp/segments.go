@@ -52,11 +52,11 @@ func (s *segments) begin(b []byte) bool {
 	}
 	// The kernel's own word on the length of the headers is not right for what
 	// it forwards, so they are read.
-	header := ipv4Header
+	header := int(s.ip[0]&0x0f) * 4
 	if is6(s.ip) {
 		header = ipv6Header
 	}
-	if s.v.each == 0 || sumAt < header || field+2 > len(s.ip) {
+	if s.v.each == 0 || header < ipv4Header || sumAt < header || field+2 > len(s.ip) {
 		return false
 	}
 	switch s.v.kind &^ vnetECN {
