@@ -59,9 +59,10 @@ func (s *segments) begin(b []byte) bool {
 	if s.v.each == 0 || header < ipv4Header || sumAt < header || field+2 > len(s.ip) {
 		return false
 	}
-	switch s.v.kind &^ vnetECN {
+	s.v.kind &^= vnetECN // CWR is on the first segment only, with or without it
+	switch s.v.kind {
 	case vnetTCP4, vnetTCP6:
-		if (s.v.kind&^vnetECN == vnetTCP6) != is6(s.ip) || len(s.ip) < sumAt+tcpHeader {
+		if (s.v.kind == vnetTCP6) != is6(s.ip) || len(s.ip) < sumAt+tcpHeader {
 			return false
 		}
 		s.head = sumAt + int(s.ip[sumAt+12]>>4)*4
@@ -74,7 +75,7 @@ func (s *segments) begin(b []byte) bool {
 		return false
 	}
 	s.at = s.head
-	s.done = s.head >= len(s.ip)
+	s.done = s.head >= len(s.ip) || field+2 > s.head
 	return !s.done
 }
 
