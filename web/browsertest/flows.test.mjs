@@ -56,7 +56,7 @@ test("a branch is added and applied by keyboard alone", async () => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "remote_networks");
-  assert.equal(await page.getByLabel("Name").inputValue(), "leeds", "what was typed is kept");
+  assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "leeds", "what was typed is kept");
   assert.equal(await page.getByLabel("Shared key", { exact: true }).inputValue(), "", "a key is never sent back");
   await page.keyboard.press("Control+A");
   await page.keyboard.type("10.9.0.0/24");
